@@ -1,0 +1,252 @@
+"""The protocol: what a cell is, what a layer is, and the laws that both obey.
+
+Axes, in the order in which they stand in a shape:
+
+* `T` time, `B` (or `*batch`) batch, `I` input features, `H` hidden units, `G` gates.
+* The engine is time-major, `[T, *batch, I]`; layers are batch-major, `[*batch, T, I]`.
+* Features stand last; a weight is `[input, gates * hidden]` and is used as `x @ w`.
+
+This module imports nothing else of rnnjax.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, final
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+T = TypeVar("T")
+Params = TypeVar("Params")
+Carry = TypeVar("Carry")
+Shape = tuple[int, ...]
+Run = Callable[["Cell", Any, Any, Any], tuple[Any, Any, Any]]
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """Makes a class a frozen dataclass that JAX treats as a static value.
+
+    Instances are compared, hashed and pickled by value, have no array leaves, and pass
+    through `jit`, `vmap` and `grad` as part of the compilation key: equal configurations
+    share one compilation.
+
+    Example:
+        >>> @frozen
+        ... class Scale:
+        ...     factor: float
+        >>> jax.jit(lambda scale, x: scale.factor * x)(Scale(2.0), 3.0)
+        Array(6., dtype=float32, weak_type=True)
+    """
+    return jax.tree_util.register_static(dataclasses.dataclass(frozen=True)(cls))
+
+
+class Cell(ABC, Generic[Params, Carry]):
+    """A recurrent cell: hyper-parameters, and pure functions of `(params, carry, x)`.
+
+    A subclass is decorated with `frozen`, keeps its hyper-parameters in hashable fields,
+    and gives `init`, `init_carry`, `step` and `output_size`. What a user may want to
+    differentiate, `vmap` over or sweep is a parameter; the rest is a field.
+
+    The laws, which `tests/test_cell_laws.py` checks for every cell:
+
+    * a carry keeps its structure, shapes and dtypes;
+    * the engine equals a Python loop over `step`, in values and gradients;
+    * a batched call equals `vmap` of the unbatched one;
+    * scanning in two pieces equals scanning once;
+    * no output depends on a later input;
+    * what stands at a masked step changes nothing, and a masked step changes nothing;
+    * a reset before step `t` equals starting afresh at `t`;
+    * `vmap` over stacked parameters equals a loop over the members;
+    * equal configurations are equal, hash equal, pickle, and share one compilation;
+    * the outputs equal those of independent NumPy code written from the paper;
+    * first and second derivatives equal finite differences;
+    * parameters may be bfloat16, float32 or float64; a carry is never below float32.
+
+    Example:
+        >>> from typing import NamedTuple
+        >>> class LeakParams(NamedTuple):
+        ...     w: Array
+        >>> @frozen
+        ... class Leak(Cell):
+        ...     hidden_size: int
+        ...     output_size = property(lambda self: self.hidden_size)
+        ...     def init(self, key, input_size, *, dtype=jnp.float32):
+        ...         return LeakParams(jax.random.normal(key, (input_size, self.hidden_size), dtype))
+        ...     def init_carry(self, params, batch_shape=()):
+        ...         return jnp.zeros((*batch_shape, self.hidden_size))
+        ...     def step(self, params, carry, x):
+        ...         carry = 0.9 * carry + x @ params.w
+        ...         return carry, jnp.tanh(carry)
+        >>> Leak(4).init(jax.random.key(0), 3).w.shape
+        (3, 4)
+    """
+
+    @property
+    @abstractmethod
+    def output_size(self) -> int:
+        """Number of features of an output."""
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""], input_size: Any, *, dtype: Any = jnp.float32) -> Params:
+        """Draws parameters for inputs of `input_size` features.
+
+        Where the inputs are a pytree of arrays, `input_size` is a pytree of sizes.
+        """
+
+    @abstractmethod
+    def init_carry(self, params: Params, batch_shape: Shape = ()) -> Carry:
+        """The carry to start from, with `batch_shape` as its leading axes."""
+
+    @abstractmethod
+    def step(self, params: Params, carry: Carry, x: Any) -> tuple[Carry, Any]:
+        """One time step: `(carry, x) -> (carry, y)`, the order of `jax.lax.scan`."""
+
+    def over_time(self, run: Run, params: Params, carry: Carry, xs: Any) -> tuple[Carry, Any, Any]:
+        """Runs this cell over a whole sequence, given how the engine runs one recurrence.
+
+        `run(cell, params, carry, xs)` returns the final carry, the outputs, and the carries
+        after every step (`None` unless they were asked for). A cell made of cells overrides
+        this to run its parts one after the other, each at the engine's full speed.
+        """
+        return run(self, params, carry, xs)
+
+
+class StagedCell(Cell[Params, Carry]):
+    """A cell whose step falls into three stages, which lets the engine make it fast.
+
+    `project` does all work on the input that needs no carry, for many steps at once.
+    `recur` does the recurrent products. `gate` is elementwise. The engine projects the
+    whole sequence in one product, keeps only `recur` and `gate` in the loop, saves only
+    the pre-activations, and forms every weight gradient in one product after the loop.
+
+    Example:
+        >>> import rnnjax
+        >>> isinstance(rnnjax.LSTM(8), StagedCell)
+        True
+    """
+
+    @abstractmethod
+    def project(self, params: Params, xs: Any) -> Any:
+        """The time-parallel stage: inputs, with any leading axes, to projections `z`."""
+
+    @abstractmethod
+    def recur(self, params: Params, carry: Carry, z: Any) -> Any:
+        """The recurrent stage: carry and projection to the pre-activation `s`."""
+
+    @abstractmethod
+    def gate(self, params: Params, carry: Carry, s: Any) -> tuple[Carry, Any]:
+        """The elementwise stage: carry and pre-activation to the new carry and the output."""
+
+    @final
+    def step(self, params: Params, carry: Carry, x: Any) -> tuple[Carry, Any]:
+        """One time step: `gate` after `recur` after `project`."""
+        return self.gate(params, carry, self.recur(params, carry, self.project(params, x)))
+
+
+class Signals(NamedTuple):
+    """What accompanies a batch of sequences through layers.
+
+    Attributes:
+        lengths: number of valid steps of each sequence, or `None`.
+        mask: which steps are valid, or `None`.
+        resets: the steps before which the carry starts afresh, or `None`.
+        key: the source of noise; without a key there is no noise (evaluation).
+
+    Example:
+        >>> Signals(lengths=jnp.array([3, 5])).mask is None
+        True
+    """
+
+    lengths: Int[Array, "*batch"] | None = None
+    mask: Bool[Array, "*batch time"] | None = None
+    resets: Bool[Array, "*batch time"] | None = None
+    key: Key[Array, ""] | None = None
+
+
+class Layer(ABC, Generic[Params]):
+    """A function of whole sequences: `(params, xs, carry) -> (carry, ys)`, batch-major.
+
+    A subclass is decorated with `frozen` and gives `init`, `run` and `output_size`. A layer
+    with no memory has the empty carry `()`.
+
+    Example:
+        >>> import rnnjax
+        >>> from rnnjax.layers import Dense, Recurrent, Sequential
+        >>> model = Sequential((Recurrent(rnnjax.GRU(8)), Dense(2)))
+        >>> params = model.init(jax.random.key(0), 3)
+        >>> carry, ys = model.apply(params, jnp.ones((4, 10, 3)))
+        >>> ys.shape
+        (4, 10, 2)
+    """
+
+    @property
+    @abstractmethod
+    def output_size(self) -> int | None:
+        """Number of features of an output; `None` where it is that of the input."""
+
+    @abstractmethod
+    def init(self, key: Key[Array, ""], input_size: int, *, dtype: Any = jnp.float32) -> Params:
+        """Draws parameters for inputs of `input_size` features."""
+
+    def init_carry(self, params: Params, batch_shape: Shape = ()) -> Any:
+        """The carry to start from; `()` for a layer with no memory."""
+        del params, batch_shape
+        return ()
+
+    @abstractmethod
+    def run(self, params: Params, xs: Any, carry: Any, signals: Signals) -> tuple[Any, Any]:
+        """What `apply` does, with the signals in one tuple; for layers that hold layers."""
+
+    @final
+    def apply(
+        self,
+        params: Params,
+        xs: PyTree,
+        carry: PyTree = None,
+        *,
+        lengths: Int[Array, "*batch"] | None = None,
+        mask: Bool[Array, "*batch time"] | None = None,
+        resets: Bool[Array, "*batch time"] | None = None,
+        key: Key[Array, ""] | None = None,
+    ) -> tuple[PyTree, PyTree]:
+        """Maps a batch of sequences `[*batch, T, features]` to the final carry and outputs.
+
+        `carry` defaults to the initial carry. Steps beyond `lengths`, and those where `mask`
+        is false, hold the carry and give zero outputs in recurrent layers and do not count in
+        pooling. Where `resets` is true the carry starts afresh before that step. Dropout is
+        active only when a `key` is given.
+        """
+        return self.run(params, xs, carry, Signals(lengths, mask, resets, key))
+
+
+def carry_dtype(dtype: Any) -> jnp.dtype:
+    """The dtype in which to keep a carry and to accumulate: at least float32.
+
+    Example:
+        >>> carry_dtype(jnp.bfloat16), carry_dtype(jnp.float64)
+        (dtype('float32'), dtype('float64'))
+    """
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def matmul(x: Float[Array, "*batch i"], w: Float[Array, "i o"]) -> Float[Array, "*batch o"]:
+    """`x @ w`, multiplied in the dtype of `w` and accumulated in at least float32.
+
+    Example:
+        >>> matmul(jnp.ones(3), jnp.ones((3, 2), jnp.bfloat16)).dtype
+        dtype('float32')
+    """
+    return jnp.matmul(x.astype(w.dtype), w, preferred_element_type=carry_dtype(w.dtype))
+
+
+def positive(name: str, value: int) -> None:
+    """Raises a `ValueError` unless `value` is a positive integer.
+
+    Example:
+        >>> positive("hidden_size", 8)
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")

@@ -1,0 +1,140 @@
+"""The engine's one public function."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, PyTree
+
+from .._core import Cell
+from . import _check
+from ._controls import merge, where, zeros_like
+from ._methods import Sequential
+from ._sequential import sequential
+
+
+def scan(
+    cell: Cell,
+    params: PyTree,
+    xs: PyTree,
+    carry: PyTree = None,
+    *,
+    lengths: Int[Array, "*batch"] | None = None,
+    mask: Bool[Array, "time *batch"] | None = None,
+    resets: Bool[Array, "time *batch"] | None = None,
+    reset_carry: PyTree = None,
+    reverse: bool = False,
+    return_carries: bool = False,
+    method: Sequential | None = None,
+) -> tuple[PyTree, PyTree]:
+    """Runs a cell over a batch of sequences, as `jax.lax.scan` runs a function.
+
+    Works eagerly and under `jit`, `vmap` (over parameters, inputs or both), `grad` and
+    `grad` of `grad`. Forward mode: see `Sequential`. Calls with equal cells, options and
+    shapes share one compilation.
+
+    Args:
+        cell: the cell.
+        params: its parameters, from `cell.init`.
+        xs: inputs `[T, *batch, features]`, time first, any number of batch axes or none; or
+            a pytree of such arrays. T may be 0.
+        carry: the carry to start from; by default `cell.init_carry(params, batch)`.
+        lengths: number of valid steps of each sequence, `[*batch]`; the rest is padding.
+        mask: true where a step counts, `[T, *batch]`; it may have gaps. A step that does not
+            count is as if it were not there: it holds the carry, gives a zero output, and
+            what stands in it (NaN, too) reaches no result and no gradient.
+        resets: true where the carry starts afresh *before* `xs[t]` is consumed, `[T, *batch]`.
+        reset_carry: what it starts afresh from; by default the initial carry of the cell.
+        reverse: runs from the last valid step to the first; outputs stay in input order.
+        return_carries: whether to return the carry after every step too.
+        method: how to compute; `None` is the best known way. Results do not depend on it.
+
+    Returns:
+        The final carry, and the outputs `[T, *batch, features]`; with `return_carries` the
+        second is a pair of the outputs and the carries `[T, *batch, …]`.
+
+    Raises:
+        ValueError: if shapes, dtypes, parameters or carries do not fit together. Lengths
+            beyond T can be seen only outside `jit`; inside, they count as T.
+
+    Example:
+        >>> import rnnjax
+        >>> cell = rnnjax.LSTM(8)
+        >>> params = cell.init(jax.random.key(0), 3)
+        >>> xs = jnp.ones((5, 2, 3))
+        >>> carry, ys = rnnjax.scan(cell, params, xs, lengths=jnp.array([5, 2]))
+        >>> ys.shape, carry.h.shape
+        ((5, 2, 8), (2, 8))
+    """
+    if not isinstance(cell, Cell):
+        raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {cell!r}")
+    arrays = (params, xs, carry, lengths, mask, resets, reset_carry)
+    params, xs, carry, _, mask, resets, reset_carry = jax.tree.map(jnp.asarray, arrays)
+    lengths = None if lengths is None else jnp.asarray(lengths)
+    if lengths is not None:
+        _check.lengths_fit(lengths, *_check.steps_and_batch(xs))
+    return _scan(
+        cell,
+        params,
+        xs,
+        carry,
+        lengths,
+        mask,
+        resets,
+        reset_carry,
+        reverse=reverse,
+        return_carries=return_carries,
+        method=Sequential() if method is None else method,
+    )
+
+
+@partial(jax.jit, static_argnames=("reverse", "return_carries"))
+def _scan(
+    cell, params, xs, carry, lengths, mask, resets, reset_carry, *, reverse, return_carries, method
+):
+    steps, batch = _check.steps_and_batch(xs)
+    _check.params_fit(cell, params, xs)
+    for name, signal in (("mask", mask), ("resets", resets)):
+        if signal is not None:
+            _check.signal_fits(name, signal, steps, batch)
+    initial = cell.init_carry(params, batch)
+    carry, fresh = (initial if given is None else given for given in (carry, reset_carry))
+    _check.carry_fits("a carry", cell, params, carry, batch)
+    _check.carry_fits("a reset_carry", cell, params, fresh, batch)
+
+    controls = merge(steps, lengths, mask, resets)
+    if controls.mask is not None:
+        # Garbage must not enter the cell at all: 0 * NaN in a gradient is NaN.
+        xs = where(controls.mask, xs, zeros_like(xs))
+
+    def run(cell, params, carry, xs):
+        carry, fresh = _unpair(carry)
+        return sequential(
+            cell,
+            params,
+            xs,
+            carry,
+            fresh,
+            controls,
+            method=method,
+            reverse=reverse,
+            record=return_carries,
+        )
+
+    # A cell made of cells takes its carry apart; the carry for resets has to go the same way.
+    pairs = jax.tree.map(_Pair, carry, fresh)
+    carry, ys, carries = cell.over_time(run, params, pairs, xs)
+    return carry, (ys, carries) if return_carries else ys
+
+
+class _Pair:
+    """The initial and the reset value of one array of a carry, which travel together."""
+
+    def __init__(self, initial: Any, fresh: Any):
+        self.initial, self.fresh = initial, fresh
+
+
+def _unpair(pairs: Any) -> tuple[Any, Any]:
+    initial = jax.tree.map(lambda pair: pair.initial, pairs)
+    return initial, jax.tree.map(lambda pair: pair.fresh, pairs)

@@ -1,0 +1,78 @@
+"""Initial values of weights: functions of `(key, shape, dtype)`, as in `jax.nn.initializers`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+Initializer = Callable[[Key[Array, ""], tuple[int, ...], Any], Array]
+
+
+def per_gate(initializer: Initializer, gates: int) -> Initializer:
+    """Draws each of the `gates` blocks of the last axis on its own.
+
+    An orthogonal `[H, G*H]` matrix has blocks that are not orthogonal, and a fan-out of
+    `G*H` is not that of a gate; a block drawn by itself is what the papers mean.
+
+    Example:
+        >>> w = per_gate(orthogonal, 4)(jax.random.key(0), (8, 32), jnp.float32)
+        >>> block = w[:, 8:16]
+        >>> bool(jnp.allclose(block.T @ block, jnp.eye(8), atol=1e-5))
+        True
+    """
+
+    def draw(key, shape, dtype=jnp.float32):
+        *rows, columns = shape
+        keys = jax.random.split(key, gates)
+        blocks = [initializer(k, (*rows, columns // gates), dtype) for k in keys]
+        return jnp.concatenate(blocks, axis=-1)
+
+    return draw
+
+
+def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """A random matrix with orthonormal columns or rows (Saxe et al., 2014), of any float dtype.
+
+    The recurrent product then keeps the norm of what it multiplies, forwards and backwards.
+
+    Example:
+        >>> w = orthogonal(jax.random.key(0), (3, 3), jnp.bfloat16)
+        >>> w.dtype
+        dtype(bfloat16)
+    """
+    at_least_float32 = jnp.promote_types(dtype, jnp.float32)
+    return jax.nn.initializers.orthogonal()(key, shape, at_least_float32).astype(dtype)
+
+
+def glorot_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
+
+    Example:
+        >>> w = glorot_uniform(jax.random.key(0), (3, 3))
+        >>> bool(jnp.abs(w).max() <= 1.0)
+        True
+    """
+    return jax.nn.initializers.glorot_uniform()(key, shape, dtype)
+
+
+def forget_bias(value: float) -> Initializer:
+    """Zeros, but for `value` in the second of four gate blocks: the forget gate of an LSTM.
+
+    A positive value keeps the memory open at the start of training (Gers et al., 2000;
+    Jozefowicz et al., 2015). It is part of the parameter, so weights move between libraries
+    without a hidden constant.
+
+    Example:
+        >>> forget_bias(1.0)(jax.random.key(0), (4,), jnp.float32)
+        Array([0., 1., 0., 0.], dtype=float32)
+    """
+
+    def draw(key, shape, dtype=jnp.float32):
+        del key
+        *_, columns = shape
+        hidden = columns // 4
+        return jnp.zeros(shape, dtype).at[..., hidden : 2 * hidden].set(value)
+
+    return draw
