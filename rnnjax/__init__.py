@@ -1,9 +1,12 @@
 """rnnjax: recurrent networks as pure functions over parameter pytrees."""
 
 from . import cells as cells
+from . import decoding as decoding
 from . import engine as engine
 from . import initializers as initializers
 from . import layers as layers
+from . import tasks as tasks
+from . import training as training
 from ._core import Cell as Cell
 from ._core import Layer as Layer
 from ._core import Signals as Signals

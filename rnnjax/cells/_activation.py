@@ -16,9 +16,8 @@ def activation(name: str) -> Callable[[Array], Array]:
         >>> float(activation("relu")(jax.numpy.array(-1.0)))
         0.0
     """
-    function = getattr(jax.nn, name, None) if isinstance(name, str) else None
-    if not callable(function):
+    if not isinstance(name, str) or not callable(getattr(jax.nn, name, None)):
         raise ValueError(
             f"expected the name of an activation in jax.nn, such as 'tanh' or 'relu', got {name!r}"
         )
-    return function
+    return getattr(jax.nn, name)

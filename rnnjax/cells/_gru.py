@@ -116,12 +116,12 @@ class GRU(StagedCell[GRUParams, Array]):
     def recur(self, params, carry, z):
         gates = 2 * self.hidden_size
         z_rz, z_n = jnp.split(z + params.b, [gates], axis=-1)
-        if self.reset_after:
-            h_rz, h_n = jnp.split(matmul(carry, params.w_h), [gates], axis=-1)
-            return GRUGates(rz=z_rz + h_rz, n_x=z_n, n_h=h_n + params.b_hn)
-        rz = z_rz + matmul(carry, params.w_h[:, :gates])
-        r = jax.nn.sigmoid(rz[..., : self.hidden_size])
-        return GRUGates(rz=rz, n_x=z_n + matmul(r * carry, params.w_h[:, gates:]), n_h=None)
+        if params.b_hn is None:
+            rz = z_rz + matmul(carry, params.w_h[:, :gates])
+            r = jax.nn.sigmoid(rz[..., : self.hidden_size])
+            return GRUGates(rz=rz, n_x=z_n + matmul(r * carry, params.w_h[:, gates:]), n_h=None)
+        h_rz, h_n = jnp.split(matmul(carry, params.w_h), [gates], axis=-1)
+        return GRUGates(rz=z_rz + h_rz, n_x=z_n, n_h=h_n + params.b_hn)
 
     def gate(self, params, carry, s):
         r, z = jnp.split(jax.nn.sigmoid(s.rz), 2, axis=-1)

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._core import Cell, Shape
 
@@ -79,7 +80,7 @@ def lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
             f"expected lengths to be integers of shape {list(batch)}, the batch shape of xs, got "
             f"{_show_array(lengths)}; did you pass batch-major data? xs are [T, *batch, features]"
         )
-    if isinstance(lengths, jax.core.Tracer) or not lengths.size:
+    if isinstance(lengths, Tracer) or not lengths.size:
         return
     low, high = int(np.min(lengths)), int(np.max(lengths))
     if low < 0 or high > steps:

@@ -1,0 +1,3 @@
+"""Decoding: turning a trained model's outputs into sequences."""
+
+from ._generate import generate as generate
