@@ -93,7 +93,8 @@ class Cell(ABC, Generic[Params, Carry]):
     def init(self, key: Key[Array, ""], input_size: Any, *, dtype: Any = jnp.float32) -> Params:
         """Draws parameters for inputs of `input_size` features.
 
-        Where the inputs are a pytree of arrays, `input_size` is a pytree of sizes.
+        Where the inputs are a pytree of arrays, `input_size` is a pytree of sizes. JAX must be
+        able to trace this function: the engine learns from it what shapes to expect.
         """
 
     @abstractmethod

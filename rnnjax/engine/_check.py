@@ -12,6 +12,8 @@ from jax.core import Tracer
 
 from .._core import Cell, Shape
 
+_LAYOUT = "scan takes [T, *batch, features], a layer [*batch, T, features]"
+
 
 def steps_and_batch(xs: Any) -> tuple[int, Shape]:
     """The number of steps T and the batch shape of `xs`, a pytree of `[T, *batch, features]`."""
@@ -36,27 +38,18 @@ def steps_and_batch(xs: Any) -> tuple[int, Shape]:
 def params_fit(cell: Cell, params: Any, xs: Any) -> None:
     """Raises unless `params` are what `cell.init` gives for inputs like `xs`."""
     size = jax.tree.map(lambda x: x.shape[-1], xs)
-    got = _shapes(params)
-    for features in (size, *_sizes_in(params)):
-        try:
-            expected = _shapes(jax.eval_shape(lambda size=features: cell.init(_key(), size)))
-        except ValueError:
-            if features is size or not isinstance(size, int):
-                raise
-            continue
-        if features is size:
-            wanted = expected
-            if got == wanted:
-                return
-            if jax.tree.structure(got) != jax.tree.structure(wanted) or not isinstance(size, int):
-                break
-        elif got == expected:
-            raise ValueError(
-                f"expected xs with {features} features, for which the parameters of {cell} were "
-                f"made, got {size} in xs of shape {list(xs.shape)}; features are the last axis"
-            )
+    expected, got = _init_shapes(cell, size), _shapes(params)
+    if _alike(expected, got):
+        return
+    if isinstance(size, int):
+        for other in sorted({n for leaf in jax.tree.leaves(params) for n in leaf.shape}):
+            if _made_for(cell, other, got):
+                raise ValueError(
+                    f"expected xs with {other} features, for which the parameters of {cell} were "
+                    f"made, got {size} in xs of shape {list(xs.shape)}; features are the last axis"
+                )
     raise ValueError(
-        f"expected parameters of {cell}: {_show(wanted)}, got {_show(got)}; are they those of "
+        f"expected parameters of {cell}: {_show(expected)}, got {_show(got)}; are they those of "
         "another cell, or of several members, which need vmap?"
     )
 
@@ -64,12 +57,11 @@ def params_fit(cell: Cell, params: Any, xs: Any) -> None:
 def carry_fits(name: str, cell: Cell, params: Any, carry: Any, batch: Shape) -> None:
     """Raises unless `carry` has the structure, shapes and dtypes of the initial one."""
     expected = jax.eval_shape(lambda params: cell.init_carry(params, batch), params)
-    wanted, got = _shapes(expected, dtypes=True), _shapes(carry, dtypes=True)
-    if got != wanted:
+    expected, got = _shapes(expected, dtypes=True), _shapes(carry, dtypes=True)
+    if not _alike(expected, got):
         raise ValueError(
-            f"expected {name} of {cell}: {_show(wanted)}, got {_show(got)}; is it that of another "
-            "cell, or of another batch size, or did you pass batch-major data? xs are "
-            "[T, *batch, features]"
+            f"expected {name} of {cell}: {_show(expected)}, got {_show(got)}; is it that of "
+            f"another cell or batch size, or did you pass batch-major data? {_LAYOUT}"
         )
 
 
@@ -78,7 +70,7 @@ def lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
     if not jnp.issubdtype(lengths.dtype, jnp.integer) or lengths.shape != batch:
         raise ValueError(
             f"expected lengths to be integers of shape {list(batch)}, the batch shape of xs, got "
-            f"{_show_array(lengths)}; did you pass batch-major data? xs are [T, *batch, features]"
+            f"{_show_array(lengths)}; did you pass batch-major data? {_LAYOUT}"
         )
     if isinstance(lengths, Tracer) or not lengths.size:
         return
@@ -86,7 +78,7 @@ def lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
     if low < 0 or high > steps:
         raise ValueError(
             f"expected lengths between 0 and {steps}, the number of steps in xs, got {low} … "
-            f"{high}; did you pass batch-major data? xs are [T, *batch, features]"
+            f"{high}; did you pass batch-major data? {_LAYOUT}"
         )
 
 
@@ -96,16 +88,27 @@ def signal_fits(name: str, signal: Any, steps: int, batch: Shape) -> None:
     if signal.dtype != jnp.bool_ or signal.shape != shape:
         raise ValueError(
             f"expected {name} to be bool of shape {list(shape)}, the axes of xs before the last, "
-            f"got {_show_array(signal)}; is it batch-major, or does it need .astype(bool)?"
+            f"got {_show_array(signal)}; does it need .astype(bool), or is it batch-major? {_LAYOUT}"
         )
 
 
-def _key() -> Any:
-    return jax.random.key(0)
+def _init_shapes(cell: Cell, size: Any) -> Any:
+    return _shapes(jax.eval_shape(lambda: cell.init(jax.random.key(0), size)))
 
 
-def _sizes_in(params: Any) -> list[int]:
-    return sorted({size for leaf in jax.tree.leaves(params) for size in leaf.shape})
+def _made_for(cell: Cell, size: int, shapes: Any) -> bool:
+    """Whether parameters of these shapes are the cell's for inputs of `size` features."""
+    try:
+        return _alike(_init_shapes(cell, size), shapes)
+    except ValueError:
+        return False
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Equality that, unlike that of named tuples, tells `LSTMParams` from `ElmanParams`."""
+    return jax.tree.structure(a) == jax.tree.structure(b) and jax.tree.leaves(a) == jax.tree.leaves(
+        b
+    )
 
 
 def _shapes(tree: Any, dtypes: bool = False) -> Any:

@@ -81,4 +81,4 @@ def _returns_like_rows(body: Callable, carry: Any, rows: Any, xs: Any) -> bool:
     """Whether the rows that `body` returns fit where those that it reads stand."""
     row, x = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (rows, xs))
     _, (new, _) = jax.eval_shape(body, carry, (row, x))
-    return new == row
+    return jax.tree.structure(new) == jax.tree.structure(row) and new == row

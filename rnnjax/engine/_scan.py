@@ -69,24 +69,30 @@ def scan(
     """
     if not isinstance(cell, Cell):
         raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {cell!r}")
-    arrays = (params, xs, carry, lengths, mask, resets, reset_carry)
-    params, xs, carry, _, mask, resets, reset_carry = jax.tree.map(jnp.asarray, arrays)
-    lengths = None if lengths is None else jnp.asarray(lengths)
+    params, xs, carry, reset_carry = jax.tree.map(jnp.asarray, (params, xs, carry, reset_carry))
+    lengths, mask, resets = (
+        None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
+    )
     if lengths is not None:
         _check.lengths_fit(lengths, *_check.steps_and_batch(xs))
-    return _scan(
-        cell,
-        params,
-        xs,
-        carry,
-        lengths,
-        mask,
-        resets,
-        reset_carry,
-        reverse=reverse,
-        return_carries=return_carries,
-        method=Sequential() if method is None else method,
-    )
+    try:
+        return _scan(
+            cell,
+            params,
+            xs,
+            carry,
+            lengths,
+            mask,
+            resets,
+            reset_carry,
+            reverse=reverse,
+            return_carries=return_carries,
+            method=Sequential() if method is None else method,
+        )
+    except TypeError as error:
+        if "forward-mode" in str(error):
+            error.add_note("rnnjax: pass method=Sequential(forward_mode=True), see its docstring")
+        raise
 
 
 @partial(jax.jit, static_argnames=("reverse", "return_carries"))
