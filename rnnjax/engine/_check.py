@@ -88,7 +88,7 @@ def signal_fits(name: str, signal: Any, steps: int, batch: Shape) -> None:
     if signal.dtype != jnp.bool_ or signal.shape != shape:
         raise ValueError(
             f"expected {name} to be bool of shape {list(shape)}, the axes of xs before the last, "
-            f"got {_show_array(signal)}; does it need .astype(bool), or is it batch-major? {_LAYOUT}"
+            f"got {_show_array(signal)}; is it .astype(bool), and not batch-major? {_LAYOUT}"
         )
 
 

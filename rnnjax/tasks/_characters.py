@@ -159,7 +159,7 @@ def train(model: Layer, data: Split, how: Training, evaluations: int = 12) -> It
         fraction = seconds / (60 * how.minutes) if how.steps is None else count / how.steps
         if fraction >= 1:
             return
-        opt_state = optax.tree_utils.tree_set(state.opt_state, learning_rate=how.rate(fraction))
+        opt_state = optax.tree.set(state.opt_state, learning_rate=how.rate(fraction))
         state, metrics = step(state._replace(opt_state=opt_state), inputs, targets)
         loss, norm = bits(float(metrics.loss)), float(metrics.gradient_norm)
         start = time.monotonic() if start is None else start  # the first step compiles

@@ -115,7 +115,7 @@ def tbptt_step(
         (value, carry), gradient = jax.value_and_grad(window_loss, has_aux=True)(state.params)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        metrics = Metrics(loss=value, gradient_norm=optax.global_norm(gradient))
+        metrics = Metrics(loss=value, gradient_norm=optax.tree.norm(gradient))
         return TrainState(params, opt_state, carry, key), metrics
 
     return step
