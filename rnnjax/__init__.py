@@ -8,8 +8,6 @@ from . import layers as layers
 from . import tasks as tasks
 from . import training as training
 from ._core import Cell as Cell
-from ._core import Layer as Layer
-from ._core import Signals as Signals
 from ._core import StagedCell as StagedCell
 from ._core import frozen as frozen
 from .cells import GRU as GRU
@@ -20,3 +18,4 @@ from .cells import LSTMCarry as LSTMCarry
 from .cells import Residual as Residual
 from .cells import Stack as Stack
 from .engine import scan as scan
+from .layers import Layer as Layer

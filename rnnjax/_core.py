@@ -1,4 +1,4 @@
-"""The protocol: what a cell is, what a layer is, and the laws that both obey.
+"""The protocol: what a cell is, and the laws that it obeys.
 
 Axes, in the order in which they stand in a shape:
 
@@ -12,11 +12,11 @@ This module imports nothing else of rnnjax.
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar, dataclass_transform, final
+from typing import Any, Generic, TypeVar, dataclass_transform, final
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 T = TypeVar("T")
 Params = TypeVar("Params")
@@ -145,82 +145,6 @@ class StagedCell(Cell[Params, Carry]):
     def step(self, params: Params, carry: Carry, x: Any) -> tuple[Carry, Any]:
         """One time step: `gate` after `recur` after `project`."""
         return self.gate(params, carry, self.recur(params, carry, self.project(params, x)))
-
-
-class Signals(NamedTuple):
-    """What accompanies a batch of sequences through layers.
-
-    Attributes:
-        lengths: number of valid steps of each sequence, or `None`.
-        mask: which steps are valid, or `None`.
-        resets: the steps before which the carry starts afresh, or `None`.
-        key: the source of noise; without a key there is no noise (evaluation).
-
-    Example:
-        >>> Signals(lengths=jnp.array([3, 5])).mask is None
-        True
-    """
-
-    lengths: Int[Array, "*batch"] | None = None
-    mask: Bool[Array, "*batch time"] | None = None
-    resets: Bool[Array, "*batch time"] | None = None
-    key: Key[Array, ""] | None = None
-
-
-class Layer(ABC, Generic[Params]):
-    """A function of whole sequences: `(params, xs, carry) -> (carry, ys)`, batch-major.
-
-    A subclass is decorated with `frozen` and gives `init`, `run` and `output_size`. A layer
-    with no memory has the empty carry `()`.
-
-    Example:
-        >>> import rnnjax
-        >>> from rnnjax.layers import Dense, Recurrent, Sequential
-        >>> model = Sequential((Recurrent(rnnjax.GRU(8)), Dense(2)))
-        >>> params = model.init(jax.random.key(0), 3)
-        >>> carry, ys = model.apply(params, jnp.ones((4, 10, 3)))
-        >>> ys.shape
-        (4, 10, 2)
-    """
-
-    @property
-    @abstractmethod
-    def output_size(self) -> int | None:
-        """Number of features of an output; `None` where it is that of the input."""
-
-    @abstractmethod
-    def init(self, key: Key[Array, ""], input_size: int, *, dtype: Any = jnp.float32) -> Params:
-        """Draws parameters for inputs of `input_size` features."""
-
-    def init_carry(self, params: Params, batch_shape: Shape = ()) -> Any:
-        """The carry to start from; `()` for a layer with no memory."""
-        del params, batch_shape
-        return ()
-
-    @abstractmethod
-    def run(self, params: Params, xs: Any, carry: Any, signals: Signals) -> tuple[Any, Any]:
-        """What `apply` does, with the signals in one tuple; for layers that hold layers."""
-
-    @final
-    def apply(
-        self,
-        params: Params,
-        xs: PyTree,
-        carry: PyTree = None,
-        *,
-        lengths: Int[Array, "*batch"] | None = None,
-        mask: Bool[Array, "*batch time"] | None = None,
-        resets: Bool[Array, "*batch time"] | None = None,
-        key: Key[Array, ""] | None = None,
-    ) -> tuple[PyTree, PyTree]:
-        """Maps a batch of sequences `[*batch, T, features]` to the final carry and outputs.
-
-        `carry` defaults to the initial carry. Steps beyond `lengths`, and those where `mask`
-        is false, hold the carry and give zero outputs in recurrent layers and do not count in
-        pooling. Where `resets` is true the carry starts afresh before that step. Dropout is
-        active only when a `key` is given.
-        """
-        return self.run(params, xs, carry, Signals(lengths, mask, resets, key))
 
 
 def carry_dtype(dtype: Any) -> jnp.dtype:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from .._core import Layer
+from ..layers import Layer
 
 
 @partial(jax.jit, static_argnames=("length",))

@@ -1,5 +1,5 @@
 """The engine: one function, `scan`, and the methods by which it computes."""
 
-from ._controls import valid_steps as valid_steps
+from ._controls import previous_resets as previous_resets
 from ._methods import Sequential as Sequential
 from ._scan import scan as scan

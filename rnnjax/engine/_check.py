@@ -65,8 +65,28 @@ def carry_fits(name: str, cell: Cell, params: Any, carry: Any, batch: Shape) -> 
         )
 
 
-def lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
-    """Raises unless `lengths` are integers `[*batch]` in `0 … T`, as far as can be seen."""
+def check_signals(
+    steps: int, batch: Shape, lengths: Any = None, mask: Any = None, resets: Any = None
+) -> None:
+    """Raises a `ValueError` unless the signals, time-major, go with `steps` and `batch`.
+
+    Lengths beyond `steps` are seen where their values are known, outside `jit`.
+
+    Example:
+        >>> check_signals(5, (2,), lengths=jnp.array([3, 5]), mask=jnp.ones((5, 2), bool))
+    """
+    if lengths is not None:
+        _lengths_fit(lengths, steps, batch)
+    for name, signal in (("mask", mask), ("resets", resets)):
+        if signal is not None and (signal.dtype != jnp.bool_ or signal.shape != (steps, *batch)):
+            raise ValueError(
+                f"expected {name} to be bool of shape {[steps, *batch]}, the axes of xs before the "
+                f"last, got {_show_array(signal)}; does it need .astype(bool), or is it "
+                f"batch-major? {_LAYOUT}"
+            )
+
+
+def _lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
     if not jnp.issubdtype(lengths.dtype, jnp.integer) or lengths.shape != batch:
         raise ValueError(
             f"expected lengths to be integers of shape {list(batch)}, the batch shape of xs, got "
@@ -74,21 +94,12 @@ def lengths_fit(lengths: Any, steps: int, batch: Shape) -> None:
         )
     if isinstance(lengths, Tracer) or not lengths.size:
         return
-    low, high = int(np.min(lengths)), int(np.max(lengths))
+    known = np.asarray(lengths)  # NumPy, because under jit even an operation on constants is traced
+    low, high = known.min(), known.max()
     if low < 0 or high > steps:
         raise ValueError(
             f"expected lengths between 0 and {steps}, the number of steps in xs, got {low} … "
             f"{high}; did you pass batch-major data? {_LAYOUT}"
-        )
-
-
-def signal_fits(name: str, signal: Any, steps: int, batch: Shape) -> None:
-    """Raises unless `signal` is boolean of shape `[T, *batch]`."""
-    shape = (steps, *batch)
-    if signal.dtype != jnp.bool_ or signal.shape != shape:
-        raise ValueError(
-            f"expected {name} to be bool of shape {list(shape)}, the axes of xs before the last, "
-            f"got {_show_array(signal)}; is it .astype(bool), and not batch-major? {_LAYOUT}"
         )
 
 

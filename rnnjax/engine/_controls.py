@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Int
 
 
@@ -63,6 +64,28 @@ def hold(now: Controls, carry: Any, new: Any, y: Any) -> tuple[Any, Any]:
     if now.mask is None:
         return new, y
     return where(now.mask, new, carry), where(now.mask, y, zeros_like(y))
+
+
+def previous_resets(
+    resets: Bool[Array, "time *batch"], mask: Bool[Array, "time *batch"] | None
+) -> Bool[Array, "time *batch"]:
+    """The resets of the backward direction, for those of the forward one.
+
+    A document that starts before step `t` ends, seen from its end, after step `t`: the
+    backward direction starts afresh before the valid step that precedes `t`.
+
+    Example:
+        >>> resets = jnp.array([False, False, False, True])
+        >>> previous_resets(resets, mask=jnp.array([True, True, False, True]))
+        Array([False,  True, False, False], dtype=bool)
+    """
+    mask = jnp.ones_like(resets) if mask is None else mask
+
+    def body(later, now):
+        reset, valid = now
+        return jnp.where(valid, reset, later), later & valid
+
+    return lax.scan(body, jnp.zeros_like(resets[0]), (resets, mask), reverse=True)[1]
 
 
 def where(condition: Bool[Array, "*lead"], chosen: Any, other: Any) -> Any:

@@ -73,8 +73,9 @@ def scan(
     lengths, mask, resets = (
         None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
     )
-    if lengths is not None:
-        _check.lengths_fit(lengths, *_check.steps_and_batch(xs))
+    if method is not None and not isinstance(method, Sequential):
+        raise ValueError(f"expected method to be an engine.Sequential or None, got {method!r}")
+    _check.check_signals(*_check.steps_and_batch(xs), lengths, mask, resets)
     try:
         return _scan(
             cell,
@@ -101,9 +102,6 @@ def _scan(
 ):
     steps, batch = _check.steps_and_batch(xs)
     _check.params_fit(cell, params, xs)
-    for name, signal in (("mask", mask), ("resets", resets)):
-        if signal is not None:
-            _check.signal_fits(name, signal, steps, batch)
     initial = cell.init_carry(params, batch)
     carry, fresh = (initial if given is None else given for given in (carry, reset_carry))
     _check.carry_fits("a carry", cell, params, carry, batch)

@@ -5,6 +5,7 @@ from math import isqrt
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from .._core import Cell, StagedCell
@@ -27,7 +28,8 @@ def sequential(
     record: bool,
 ) -> tuple[Any, Any, Any]:
     """Runs one recurrence; returns the final carry, the outputs, and the recorded carries."""
-    staged = isinstance(cell, StagedCell) and not method.forward_mode
+    floats = all(jnp.issubdtype(c.dtype, jnp.inexact) for c in jax.tree.leaves(carry))
+    staged = isinstance(cell, StagedCell) and floats and not method.forward_mode
     loop = Loop(reverse, method.unroll, record)
     run = partial(staged_loop if staged else plain_loop, cell, loop)
     steps = jax.tree.leaves(xs)[0].shape[0]

@@ -18,6 +18,8 @@ from ._dense import Dense as Dense
 from ._dense import DenseParams as DenseParams
 from ._dense import Embedding as Embedding
 from ._dropout import Dropout as Dropout
+from ._layer import Layer as Layer
+from ._layer import Signals as Signals
 from ._norm import LayerNorm as LayerNorm
 from ._norm import LayerNormParams as LayerNormParams
 from ._pool import Pool as Pool

@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from .._core import Cell, Layer, Signals, frozen
-from ..engine import Sequential
+from .._core import Cell, frozen
+from ..engine import Sequential, previous_resets
+from ._layer import Layer, Signals
 from ._recurrent import Recurrent
 
 
@@ -32,7 +33,8 @@ class Bidirectional(Layer):
     """A cell run forwards, and one run backwards, over the whole sequence; outputs merged.
 
     The backward direction starts at the last valid step of each sequence, so that padding
-    changes nothing.
+    changes nothing. A reset marks the first step of a document; both directions start afresh
+    at its border, the backward one at the last step of the document before.
 
     Args:
         cell: the cell of both directions, which have parameters of their own.
@@ -94,11 +96,22 @@ class Bidirectional(Layer):
         )
 
     def run(self, params, xs, carry, signals: Signals):
-        carries = (None, None) if carry is None else carry
-        runs = zip(self._layers(), params, carries, strict=True)
-        results = [layer.run(p, xs, c, signals) for layer, p, c in runs]
-        (forward, fs), (backward, bs) = results
+        first, last = self._layers()
+        before_first, before_last = (None, None) if carry is None else carry
+        forward, fs = first.run(params.forward, xs, before_first, signals)
+        signals = signals._replace(resets=_ends(signals, xs))
+        backward, bs = last.run(params.backward, xs, before_last, signals)
         return Directions(forward, backward), _merge(self.merge, fs, bs)
+
+
+def _ends(signals, xs):
+    """Where documents end, given where they start."""
+    if signals.resets is None:
+        return None
+    time = signals.resets.ndim - 1
+    valid = signals.valid(jax.tree.leaves(xs)[0].shape[-2])
+    valid = None if valid is None else jnp.moveaxis(valid, time, 0)
+    return jnp.moveaxis(previous_resets(jnp.moveaxis(signals.resets, time, 0), valid), 0, time)
 
 
 def _merge(how, forward, backward):

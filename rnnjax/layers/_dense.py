@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import Layer, Signals, frozen, matmul, positive
+from .._core import frozen, matmul, positive
 from ..initializers import glorot_uniform
+from ._layer import Layer, Signals
 
 
 class DenseParams(NamedTuple):
@@ -99,4 +100,4 @@ class Embedding(Layer[Array]):
     def run(self, params, xs, carry, signals: Signals):
         if not jnp.issubdtype(xs.dtype, jnp.integer):
             raise ValueError(f"expected integer tokens, got {xs.dtype}{list(xs.shape)}")
-        return (), params.at[xs].get(mode="fill", fill_value=jnp.nan)
+        return (), params.at[xs].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)

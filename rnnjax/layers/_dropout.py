@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._core import Layer, Signals, frozen
+from .._core import frozen
+from ._layer import Layer, Signals
 
 
 @frozen
@@ -34,7 +35,7 @@ class Dropout(Layer[tuple]):
     per_sequence: bool = False
 
     def __post_init__(self):
-        if not 0 <= self.rate < 1:
+        if not isinstance(self.rate, (int, float)) or not 0 <= self.rate < 1:
             raise ValueError(f"expected rate to be at least 0 and below 1, got {self.rate!r}")
 
     @property

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import Layer, Signals, carry_dtype, frozen
+from .._core import carry_dtype, frozen
+from ._layer import Layer, Signals
 
 
 class LayerNormParams(NamedTuple):
@@ -54,5 +55,9 @@ class LayerNorm(Layer[LayerNormParams]):
         return LayerNormParams(gain=jnp.ones(input_size, dtype), bias=jnp.zeros(input_size, dtype))
 
     def run(self, params, xs, carry, signals: Signals):
+        if xs.shape[-1] != params.gain.shape[0]:
+            raise ValueError(
+                f"expected inputs with {params.gain.shape[0]} features, got shape {list(xs.shape)}"
+            )
         xs = xs.astype(carry_dtype(xs.dtype))
         return (), jax.nn.standardize(xs, epsilon=self.epsilon) * params.gain + params.bias

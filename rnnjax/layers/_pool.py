@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 
-from .._core import Layer, Signals, frozen
-from ..engine import valid_steps
+from .._core import frozen
+from ._layer import Layer, Signals
 
 
 @frozen
@@ -38,18 +38,16 @@ class Pool(Layer[tuple]):
         return ()
 
     def run(self, params, xs, carry, signals: Signals):
-        xs = jnp.moveaxis(xs, -2, 0)
-        mask = None if signals.mask is None else jnp.moveaxis(signals.mask, -1, 0)
-        mask = valid_steps(xs.shape[0], signals.lengths, mask)
-        mask = jnp.ones(xs.shape[:-1], bool) if mask is None else mask
-        return (), _pool(self.how, xs, mask[..., None])
+        valid = signals.valid(xs.shape[-2])
+        valid = jnp.ones(xs.shape[:-1], bool) if valid is None else valid
+        return (), _pool(self.how, xs, valid[..., None])
 
 
-def _pool(how, xs, mask):
-    count = mask.sum(0)
+def _pool(how, xs, valid):
+    count = valid.sum(-2)
     if how == "mean":
-        return jnp.where(mask, xs, 0).sum(0) / jnp.maximum(count, 1)
+        return jnp.where(valid, xs, 0).sum(-2) / jnp.maximum(count, 1)
     if how == "max":
-        return jnp.where(count > 0, jnp.where(mask, xs, -jnp.inf).max(0, initial=-jnp.inf), 0)
-    later = jnp.flip(jnp.cumsum(jnp.flip(mask, 0), 0), 0)
-    return jnp.where(mask & (later == 1), xs, 0).sum(0)
+        return jnp.where(count > 0, jnp.where(valid, xs, -jnp.inf).max(-2, initial=-jnp.inf), 0)
+    is_last = valid & (jnp.cumsum(valid, -2) == count[..., None, :])
+    return jnp.where(is_last, xs, 0).sum(-2)

@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._core import Cell, Layer, Signals, frozen
+from .._core import Cell, frozen
 from ..engine import Sequential, scan
+from ._layer import Layer, Signals
 
 
 @frozen
@@ -31,6 +32,10 @@ class Recurrent(Layer):
     cell: Cell
     reverse: bool = False
     method: Sequential | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.cell, Cell):
+            raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {self.cell!r}")
 
     @property
     def output_size(self) -> int:

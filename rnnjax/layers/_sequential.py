@@ -5,7 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._core import Layer, Signals, frozen
+from .._core import frozen
+from ._dense import Embedding
+from ._layer import Layer, Signals
 
 
 @frozen
@@ -48,6 +50,11 @@ class Sequential(Layer):
 
     def init(self, key, input_size=None, *, dtype: Any = jnp.float32) -> tuple:
         params = []
+        if input_size is None and not isinstance(self.layers[0], Embedding | Sequential):
+            raise ValueError(
+                "expected an input_size, got None; only a model that starts with an Embedding, "
+                "whose inputs are tokens, can do without"
+            )
         for layer, k in zip(self.layers, jax.random.split(key, len(self.layers)), strict=True):
             params.append(layer.init(k, input_size, dtype=dtype))
             input_size = input_size if layer.output_size is None else layer.output_size
@@ -60,6 +67,11 @@ class Sequential(Layer):
     def run(self, params, xs, carry, signals: Signals):
         count = len(self.layers)
         carries = [None] * count if carry is None else carry
+        for name, entries in (("parameters", params), ("carry", carries)):
+            if len(entries) != count:
+                raise ValueError(
+                    f"expected {name} to have {count} entries, one a layer, got {len(entries)}"
+                )
         keys = [None] * count if signals.key is None else jax.random.split(signals.key, count)
         finals = []
         for layer, p, c, key in zip(self.layers, params, carries, keys, strict=True):

@@ -14,6 +14,7 @@ class Batch(NamedTuple):
         mask: true where a prediction counts, `[B, T]`; `None` where there is one a sequence.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> Batch(inputs=jnp.ones((2, 3, 1)), targets=jnp.ones((2, 1))).mask is None
         True
     """

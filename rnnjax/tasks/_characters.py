@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .. import cells
-from .._core import Layer, frozen, positive
-from ..layers import Dense, Dropout, Embedding, Recurrent, Sequential
+from .._core import frozen, positive
+from ..layers import Dense, Dropout, Embedding, Layer, Recurrent, Sequential
 from ..training import (
     bits,
     clipped,

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run_train(options: argparse.Namespace, console: Console) -> None:
+def _run_train(options: argparse.Namespace, console: Console) -> None:
     """Trains, compares with the baselines, writes a sample, the parameters and the figure."""
     text = load_text(options.text)
     alphabet = Alphabet.of(text)
@@ -87,7 +87,7 @@ def run_train(options: argparse.Namespace, console: Console) -> None:
         console.print(f"figure      {options.out / 'learning_curve.png'}")
 
 
-def run_generate(options: argparse.Namespace, console: Console) -> None:
+def _run_generate(options: argparse.Namespace, console: Console) -> None:
     """Loads a trained model and continues the prompt."""
     model, params = load(options.out / "model.safetensors")
     prompt = model.characters[-1] if options.prompt is None else options.prompt
@@ -198,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--seed", type=int, default=0, help="of all that is random")
         return sub
 
-    sub = command("train", run_train, "train on a text, and let the network write")
+    sub = command("train", _run_train, "train on a text, and let the network write")
     sub.add_argument("--text", help="a UTF-8 file; by default Python's own documentation")
     sub.add_argument("--cell", choices=CELLS, default="lstm", help="kind of recurrent layer")
     sub.add_argument("--hidden", type=int, default=256, help="units of every recurrent layer")
@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--window", type=int, default=128, help="characters a gradient flows back")
     sub.add_argument("--learning-rate", type=float, default=4e-3, help="the highest rate")
     sub.add_argument("--clip", type=float, default=1.0, help="largest gradient norm")
-    command("generate", run_generate, "continue a prompt with a trained network")
+    command("generate", _run_generate, "continue a prompt with a trained network")
     return parser
 
 

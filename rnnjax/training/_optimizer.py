@@ -19,7 +19,7 @@ def clipped(
         >>> import jax.numpy as jnp
         >>> optimizer = clipped(optax.sgd(1.0), max_norm=1.0)
         >>> gradient = jnp.array([30.0, 40.0])
-        >>> optimizer.update(gradient, optimizer.init(gradient))[0]
+        >>> optimizer.update(gradient, optimizer.init(gradient))[0].round(3)
         Array([-0.6, -0.8], dtype=float32)
 
     Reference:

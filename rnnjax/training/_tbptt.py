@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from .._core import Layer
+from ..layers import Layer
 
 Loss = Callable[[Array, Array], Float[Array, ""]]
 
@@ -46,8 +46,8 @@ class Metrics(NamedTuple):
         gradient_norm: the global norm of the gradient, before any clipping.
 
     Example:
-        >>> Metrics(loss=jnp.float32(1), gradient_norm=jnp.float32(2)).gradient_norm
-        Array(2., dtype=float32)
+        >>> Metrics(loss=1.0, gradient_norm=2.0).gradient_norm
+        2.0
     """
 
     loss: Float[Array, ""]
@@ -96,7 +96,7 @@ def tbptt_step(
         >>> optimizer = clipped(optax.adam(1e-2))
         >>> state = train_state(model, optimizer, jax.random.key(0), 3, batch_size=2)
         >>> step = tbptt_step(model, cross_entropy, optimizer)
-        >>> state, metrics = step(state, jnp.ones((2, 5, 3)), jnp.zeros((2, 5), int))
+        >>> state, metrics = step(state, np.ones((2, 5, 3)), np.zeros((2, 5), int))
 
     Reference:
         R. Williams, J. Peng, An efficient gradient-based algorithm for on-line training of
