@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, PyTree
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Int, PyTree
 
 from .._core import Cell
 from . import _check
@@ -20,9 +21,9 @@ def scan(
     xs: PyTree,
     carry: PyTree = None,
     *,
-    lengths: Int[Array, "*batch"] | None = None,
-    mask: Bool[Array, "time *batch"] | None = None,
-    resets: Bool[Array, "time *batch"] | None = None,
+    lengths: Int[ArrayLike, "*batch"] | None = None,
+    mask: Bool[ArrayLike, "time *batch"] | None = None,
+    resets: Bool[ArrayLike, "time *batch"] | None = None,
     reset_carry: PyTree = None,
     reverse: bool = False,
     return_carries: bool = False,

@@ -5,6 +5,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, final
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from .._core import Shape
@@ -81,9 +82,9 @@ class Layer(ABC, Generic[Params]):
         xs: PyTree,
         carry: PyTree = None,
         *,
-        lengths: Int[Array, "*batch"] | None = None,
-        mask: Bool[Array, "*batch time"] | None = None,
-        resets: Bool[Array, "*batch time"] | None = None,
+        lengths: Int[ArrayLike, "*batch"] | None = None,
+        mask: Bool[ArrayLike, "*batch time"] | None = None,
+        resets: Bool[ArrayLike, "*batch time"] | None = None,
         key: Key[Array, ""] | None = None,
     ) -> tuple[PyTree, PyTree]:
         """Maps a batch of sequences `[*batch, T, features]` to the final carry and outputs.

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from ..layers import Layer
 
-Loss = Callable[[Array, Array], Float[Array, ""]]
+Loss = Callable[[Any, Any], Float[Array, ""]]
 
 
 class TrainState(NamedTuple):
@@ -77,7 +78,7 @@ def train_state(
 
 def tbptt_step(
     model: Layer, loss: Loss, optimizer: optax.GradientTransformation
-) -> Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]:
+) -> Callable[[TrainState, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]:
     """The compiled training step of truncated backpropagation through time.
 
     Args:
@@ -104,7 +105,9 @@ def tbptt_step(
     """
 
     @jax.jit
-    def step(state: TrainState, inputs: Array, targets: Array) -> tuple[TrainState, Metrics]:
+    def step(
+        state: TrainState, inputs: ArrayLike, targets: ArrayLike
+    ) -> tuple[TrainState, Metrics]:
         key_noise, key = jax.random.split(state.key)
         before = jax.lax.stop_gradient(state.carry)
 

@@ -1,0 +1,76 @@
+# Every target sets itself up: it needs Python 3.11 or newer, make, and a package index for pip.
+
+PYTHON =          # the interpreter; by default the newest one that runs
+VENV  ?= .venv
+ARGS   =          # passed on by demo, test, test-slow and bench
+PINS   =          # more requirements for pip, such as 'jax==0.10.*'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-slow check bench bench-smoke notebooks pythons clean
+
+RUN     = $(VENV)/bin/python
+SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.with-plots ## train a character model and sample from it (ARGS="--minutes 1 --text book.txt")
+	$(RUN) -m rnnjax.tasks.characters train $(ARGS)
+
+test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but for the slow ones
+	$(RUN) -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.with-tests ## run the slow tests
+	$(RUN) -m pytest -n 2 -m slow $(ARGS)
+
+check: $(VENV)/.with-tests ## check format, lint and types
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
+
+bench: $(VENV)/.with-benchmarks ## run every benchmark and write its tables (minutes, on an idle machine)
+	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+	$(RUN) benchmarks/_tables.py
+
+bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, only to see that it runs
+	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script --smoke || exit 1; done
+
+notebooks: $(VENV)/.with-notebooks ## execute every notebook; an error in one is an error
+	@set -- notebooks/*.ipynb; \
+	if [ ! -e "$$1" ]; then echo "there are no notebooks yet"; exit 0; fi; \
+	results=$$(mktemp -d) && trap 'rm -rf "$$results"' EXIT && \
+	$(RUN) -m nbconvert --to notebook --execute --output-dir "$$results" "$$@"
+
+pythons: ## list the Python interpreters that can be used, the newest first
+	@sh -c "$$FIND_PYTHONS"
+
+clean: ## remove the virtual environments and all caches
+	rm -rf .venv .venv-* build dist .pytest_cache .ruff_cache
+	find rnnjax tests benchmarks -name __pycache__ -exec rm -rf {} +
+
+# A candidate counts only if it runs: pyenv's shims exist, and fail, for versions not switched on.
+define FIND_PYTHONS
+for python in python3.14 python3.13 python3.12 python3.11 python3 \
+              "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/*/bin/python3; do
+    "$$python" -c '
+import ensurepip, os, sys, venv
+if (3, 11) <= sys.version_info < (3, 15) and sys.version_info.releaselevel == "final":
+    print("%d.%d.%d" % sys.version_info[:3], os.path.realpath(sys.executable))
+' 2> /dev/null
+done | sort -t . -k 2,2nr -k 3,3nr | uniq
+endef
+export FIND_PYTHONS
+
+# The stamp is written last, so an interrupted installation is taken up again.
+$(VENV)/.with-%: pyproject.toml
+	@$(RUN) -m pip --version > /dev/null 2>&1 || { \
+	    python='$(strip $(PYTHON))'; \
+	    [ "$$python" ] || python=$$(sh -c "$$FIND_PYTHONS" | head -n 1 | cut -d ' ' -f 2-); \
+	    [ "$$python" ] || { \
+	        echo "no Python 3.11 … 3.14 with venv runs here; name one: make PYTHON=…" >&2; exit 1; }; \
+	    echo "creating $(VENV) with $$python"; \
+	    "$$python" -m venv $(VENV); }
+	@echo "installing rnnjax[$*] into $(VENV)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]' $(PINS)
+	@touch $@

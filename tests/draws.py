@@ -1,0 +1,39 @@
+"""Random arguments for `scan`, and what to look at in its results."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from cases import random_like
+
+T, B, F, H = 5, 3, 2, 3
+
+
+def draw(cell, *batch, steps=T):
+    """Random parameters, inputs and initial carry."""
+    params = random_like(1, cell.init(jax.random.key(0), F, dtype=jnp.float64))
+    xs = random_like(2, jax.ShapeDtypeStruct((steps, *batch, F), jnp.float64))
+    return params, xs, random_like(3, cell.init_carry(params, batch))
+
+
+def draw_signals(*batch, seed=0):
+    """Random lengths (one of them 0, one T), a mask with gaps, and resets."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, T + 1, batch)
+    lengths.flat[0], lengths.flat[-1] = 0, T
+    mask, resets = rng.random((T, *batch)) < 0.7, rng.random((T, *batch)) < 0.3
+    return {"lengths": lengths, "mask": mask, "resets": resets}
+
+
+def pull(run, *args):
+    """What `run` returns, and the gradients of a random weighting of all of it."""
+
+    def values_and_gradients(*args):
+        out, vjp = jax.vjp(run, *args)
+        return out, vjp(random_like(4, out))
+
+    return jax.jit(values_and_gradients)(*args)
+
+
+def total(tree):
+    """A number that depends on every entry of `tree`, and not linearly."""
+    return sum(jnp.sum(jnp.sin(a)) for a in jax.tree.leaves(tree))
