@@ -81,7 +81,10 @@ def test_recurrent_takes_any_number_of_batch_axes():
     carry, ys = layer.apply(params, xs, mask=GAPPY, lengths=LENGTHS)
     single = layer.apply(params, xs[2], mask=GAPPY[2], lengths=LENGTHS[2])
     assert_close(single, (carry[2], ys[2]))
-    two = lambda a: a.reshape(2, 2, *a.shape[1:])  # noqa: E731
+
+    def two(a):
+        return a.reshape(2, 2, *a.shape[1:])
+
     double = layer.apply(params, two(xs), mask=two(GAPPY), lengths=two(LENGTHS))
     assert_close(double, (two(carry), two(ys)))
 
@@ -287,8 +290,8 @@ def test_pool_is_a_loop_over_valid_steps(how, signals):
     signals = jax.tree.map(jnp.asarray, signals)
 
     def by_hand(xs):
-        rows = [[x for x, counts in zip(*row, strict=True) if counts] for row in zip(xs, valid)]  # noqa: B905
-        return np.stack([POOLS[how](row) if row else np.zeros(F) for row in rows])
+        rows = [xs[row][valid[row]] for row in range(B)]
+        return np.stack([POOLS[how](row) if len(row) else np.zeros(F) for row in rows])
 
     def pooled(xs):
         return Pool(how).apply((), xs, **signals)[1]

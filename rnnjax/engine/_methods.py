@@ -1,5 +1,6 @@
 """The ways in which a recurrence can be computed, as values."""
 
+from math import isqrt
 from typing import Literal
 
 from .._core import frozen, positive
@@ -39,3 +40,9 @@ class Sequential:
                     f"got {self.checkpoint!r}"
                 )
             positive("checkpoint", self.checkpoint)
+
+    def segment(self, steps: int) -> int:
+        """Number of steps between two carries that the gradient keeps; `steps` for no segments."""
+        if self.checkpoint is None or not steps:
+            return steps
+        return min(isqrt(steps - 1) + 1 if self.checkpoint == "sqrt" else self.checkpoint, steps)

@@ -1,7 +1,6 @@
 """The sequential method: the loop that fits the cell, in segments where memory asks for it."""
 
 from functools import partial
-from math import isqrt
 from typing import Any
 
 import jax
@@ -28,13 +27,14 @@ def sequential(
     record: bool,
 ) -> tuple[Any, Any, Any]:
     """Runs one recurrence; returns the final carry, the outputs, and the recorded carries."""
+    # An integer in a carry has no gradient that a backward loop could hand on.
     floats = all(jnp.issubdtype(c.dtype, jnp.inexact) for c in jax.tree.leaves(carry))
     staged = isinstance(cell, StagedCell) and floats and not method.forward_mode
     loop = Loop(reverse, method.unroll, record)
     run = partial(staged_loop if staged else plain_loop, cell, loop)
     steps = jax.tree.leaves(xs)[0].shape[0]
-    segment = isqrt(steps - 1) + 1 if method.checkpoint == "sqrt" and steps else method.checkpoint
-    if not isinstance(segment, int) or segment >= steps:
+    segment = method.segment(steps)
+    if segment == steps:
         return run(params, xs, carry, fresh, controls)
     return _in_segments(run, segment, steps, reverse, params, xs, carry, fresh, controls)
 
