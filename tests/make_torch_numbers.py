@@ -1,10 +1,8 @@
-"""Writes `torch_numbers.npz`: what PyTorch computes, so that the tests need no PyTorch.
+"""Writes torch_numbers.npz: what PyTorch's recurrent layers compute, gradients included.
 
-For `torch.nn.RNN`, `LSTM` and `GRU` in float64, two layers, both directions, sequences of unequal
-lengths, every weight, bias and initial state random: the outputs, the final states, and the
-gradients of a random weighting of both in everything.
+    python tests/make_torch_numbers.py
 
-    pip install torch && python tests/make_torch_numbers.py
+PyTorch is needed here only; the tests read the file.
 """
 
 from pathlib import Path
@@ -16,44 +14,46 @@ from torch.nn.utils.rnn import (  # pyright: ignore[reportMissingImports]
     pad_packed_sequence,
 )
 
-BATCH, STEPS, INPUTS, HIDDEN, LAYERS = 4, 6, 3, 4, 2
-LENGTHS = [6, 1, 4, 5]
-KINDS = {"Elman": torch.nn.RNN, "LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU}
+STEPS, INPUT, HIDDEN, LAYERS = 6, 3, 4, 2
+LENGTHS = torch.tensor([4, 6, 1])
 
 
-def numbers(kind: str) -> dict[str, np.ndarray]:
-    module = KINDS[kind](
-        INPUTS, HIDDEN, LAYERS, batch_first=True, bidirectional=True, dtype=torch.float64
-    )
-    weights = dict(module.named_parameters())
-    for weight in weights.values():
-        torch.nn.init.normal_(weight, std=0.7)
-    xs = torch.randn(BATCH, STEPS, INPUTS, dtype=torch.float64, requires_grad=True)
-    shape = (2 * LAYERS, BATCH, HIDDEN)
-    states = [
-        torch.randn(shape, dtype=torch.float64, requires_grad=True)
-        for _ in range(2 if kind == "LSTM" else 1)
-    ]
+def numbers(kind: type[torch.nn.Module], seed: int) -> dict[str, torch.Tensor]:
+    """Inputs, weights, results and gradients of one bidirectional network of two layers."""
+    torch.manual_seed(seed)
+    network = kind(INPUT, HIDDEN, LAYERS, bidirectional=True, batch_first=True)
+    batch = len(LENGTHS)
+    states = "hc" if kind is torch.nn.LSTM else "h"
+    arrays = {"x": torch.randn(batch, STEPS, INPUT, requires_grad=True)}
+    for state in states:
+        arrays[f"{state}_0"] = torch.randn(2 * LAYERS, batch, HIDDEN, requires_grad=True)
+    for name, weight in network.named_parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+        arrays[name] = weight
 
-    packed = pack_padded_sequence(xs, LENGTHS, batch_first=True, enforce_sorted=False)
-    packed_ys, finals = module(packed, tuple(states) if kind == "LSTM" else states[0])
-    ys, _ = pad_packed_sequence(packed_ys, batch_first=True, total_length=STEPS)
-    finals = finals if kind == "LSTM" else (finals,)
+    initial = tuple(arrays[f"{state}_0"] for state in states)
+    packed = pack_padded_sequence(arrays["x"], LENGTHS, batch_first=True, enforce_sorted=False)
+    outputs, final = network(packed, initial if len(states) == 2 else initial[0])
+    results = {"y": pad_packed_sequence(outputs, batch_first=True)[0]}
+    for state, value in zip(states, final if len(states) == 2 else [final], strict=True):
+        results[f"{state}_n"] = value
 
-    outputs = {"ys": ys, **{f"final_{k}": final for k, final in enumerate(finals)}}
-    seeds = {name: torch.randn_like(output) for name, output in outputs.items()}
-    torch.autograd.backward(list(outputs.values()), list(seeds.values()))
+    weights = {f"weight of {name}": torch.randn_like(value) for name, value in results.items()}
+    loss = sum((results[name] * weights[f"weight of {name}"]).sum() for name in results)
+    gradients = torch.autograd.grad(loss, list(arrays.values()))
+    named = zip(arrays, gradients, strict=True)
+    return arrays | results | weights | {f"gradient of {name}": value for name, value in named}
 
-    arguments = {"xs": xs, **{f"state_{k}": state for k, state in enumerate(states)}, **weights}
-    gradients = {f"d_{name}": argument.grad for name, argument in arguments.items()}
-    seeds = {f"seed_{name}": seed for name, seed in seeds.items()}
-    everything = arguments | outputs | seeds | gradients
-    return {f"{kind}.{name}": a.detach().numpy() for name, a in everything.items()}
+
+def main() -> None:
+    torch.set_default_dtype(torch.float64)
+    table = {"lengths": LENGTHS}
+    for seed, kind in enumerate((torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU)):
+        for name, value in numbers(kind, seed).items():
+            table[f"{kind.__name__}/{name}"] = value.detach()
+    arrays = {name: value.numpy() for name, value in table.items()}
+    np.savez_compressed(Path(__file__).with_name("torch_numbers.npz"), **arrays)
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
-    arrays = {name: array for kind in KINDS for name, array in numbers(kind).items()}
-    np.savez_compressed(
-        Path(__file__).with_name("torch_numbers.npz"), lengths=np.array(LENGTHS), **arrays
-    )
+    main()
