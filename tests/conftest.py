@@ -2,6 +2,4 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+collect_ignore = ["make_torch_numbers.py"]  # a script, and the only file that imports PyTorch
