@@ -82,7 +82,7 @@ def test_interruption_keeps_what_was_learnt(tmp_path, text_file, capsys, monkeyp
         (None, [], "expected a text file, got .*No such file"),
         (b"", [], "expected a text file with some text"),
         (b"caf\xe9" * 1000, [], "expected a text file in UTF-8"),
-        (b"too short", [], "expected a text of at least 1290 characters.* got 9"),
+        (b"too short", [], "expected a text of at least 650 characters.* got 9"),
         (TEXT.encode(), ["--prompt", "THE"], "expected characters of the training text, got 'EHT'"),
         (TEXT.encode(), ["--prompt", ""], "expected a prompt of at least one character"),
         (TEXT.encode(), ["--hidden", "0"], "expected hidden to be a positive integer, got 0"),

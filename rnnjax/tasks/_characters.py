@@ -88,8 +88,8 @@ class Training:
 
     minutes: float = 3.0
     steps: int | None = None
-    batch: int = 32
-    window: int = 128
+    batch: int = 16
+    window: int = 64
     learning_rate: float = 4e-3
     clip: float = 1.0
     seed: int = 0
