@@ -163,15 +163,16 @@ def random_like(seed: int, tree: Any, dtype: Any = None) -> Any:
     return jax.tree.map(lambda a: jnp.asarray(draw(a.shape), dtype or a.dtype), tree)
 
 
-def random_params(case: Case, *, dtype: Any = jnp.float64, seed: int = 0) -> Any:
-    initial = case.cell.init(jax.random.key(seed), case.input_size, dtype=dtype)
-    return jax.tree.map(lambda a: a / 2, random_like(seed, initial))
+def random_params(case: Case, *, seed: int = 0) -> Any:
+    """Parameters in float64, without a zero."""
+    shapes = jax.eval_shape(lambda: case.cell.init(jax.random.key(0), case.input_size))
+    return jax.tree.map(lambda a: a / 2, random_like(seed, shapes, jnp.float64))
 
 
-def random_inputs(case: Case, *lead: int, dtype: Any = jnp.float64) -> Any:
-    """Inputs `[*lead, features]`."""
-    shapes = jax.tree.map(lambda size: jax.ShapeDtypeStruct((*lead, size), dtype), case.input_size)
-    return random_like(1, shapes)
+def random_inputs(case: Case, *lead: int) -> Any:
+    """Inputs `[*lead, features]` in float64."""
+    draw = np.random.default_rng(1).standard_normal
+    return jax.tree.map(lambda size: jnp.asarray(draw((*lead, size))), case.input_size)
 
 
 def random_carry(case: Case, params: Any, *batch: int, seed: int = 2) -> Any:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import (
+    CASES,
     Leaky,
     assert_close,
     at,
@@ -21,7 +22,7 @@ from cases import (
 )
 from jax.test_util import check_grads
 
-from rnnjax import frozen, scan
+from rnnjax import StagedCell, frozen, scan
 from rnnjax.engine import Sequential
 
 STEPS, BATCH = 7, 3
@@ -227,9 +228,20 @@ def test_carries_that_are_not_given_are_the_initial_one(case):
     assert_close(scan(case.cell, params, xs, resets=RESETS), expected)
 
 
-def test_an_initial_carry_that_is_a_parameter_has_a_gradient():
-    cell, xs = Gated(4), random_inputs(Case("Gated", Gated(4), 3), STEPS, BATCH)
-...
+def test_an_initial_carry_that_is_a_parameter_gets_its_gradient():
+    case = next(case for case in CASES if case.id == "Gated")
+    params, xs, _, _ = draw(case)
+    run = partial(scan, case.cell, resets=RESETS)
+
+    def given(params, xs):
+        carry = case.cell.init_carry(params, (BATCH,))
+        return run(params, xs, carry, reset_carry=carry)
+
+    _, (gradient, _) = results = compiled(run)(params, xs)
+    assert gradient.start.all()
+    assert_close(results, compiled(given)(params, xs))
+
+
 @each_case
 def test_vmap_of_the_gradient_equals_a_loop(case):
     ensemble = stacked([random_params(case, seed=seed) for seed in range(BATCH)])
@@ -295,7 +307,11 @@ def test_derivatives_equal_finite_differences(case):
     check_grads(partial(run, FORWARD_MODE), args, order=1, modes=["fwd"])
 
 
-@each_case
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if isinstance(case.cell, StagedCell)],
+    ids=lambda case: case.id,
+)
 def test_second_derivatives_do_not_depend_on_the_method(case):
     def curvature(method):
         def gradients(*args):
@@ -306,29 +322,37 @@ def test_second_derivatives_do_not_depend_on_the_method(case):
     assert_close(curvature(None), curvature(FORWARD_MODE))
 
 
+def types(tree):
+    return jax.tree.map(lambda a: (a.shape, a.dtype, a.weak_type), tree)
+
+
 @each_case
-def test_carries_keep_their_type_and_results_their_precision(case):
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_a_carry_keeps_its_structure_and_type(case, dtype):
+    def steps(key, xs):
+        params = case.cell.init(key, case.input_size, dtype=dtype)
+        carry = case.cell.init_carry(params, (BATCH,))
+        return params, carry, case.cell.step(params, carry, at(xs, 0)), scan(case.cell, params, xs)
+
+    wide = jnp.promote_types(dtype, jnp.float32)
+    with jax.enable_x64(dtype == "float64"):
+        xs = jax.tree.map(lambda a: a.astype(wide), random_inputs(case, STEPS, BATCH))
+        params, carry, (new, y), (final, ys) = jax.eval_shape(steps, jax.random.key(0), xs)
+    assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype(dtype)}
+    assert {a.dtype for a in jax.tree.leaves((carry, y, ys))} == {wide}
+    assert not any(a.weak_type for a in jax.tree.leaves((params, carry, y, ys)))
+    assert types(new) == types(final) == types(carry)
+
+
+@each_case
+def test_results_have_the_precision_of_the_parameters(case):
     # Parameters that every dtype can hold, so that only the arithmetic differs.
     params, xs, carry, _ = draw(case)
     params = jax.tree.map(lambda a: a.astype(jnp.bfloat16).astype(jnp.float64), params)
-    run = partial(scan, case.cell)
-    expected = compiled(run)(params, xs, carry)
-
-    def types(tree):
-        return jax.tree.map(lambda a: (a.shape, a.dtype, a.weak_type), tree)
-
-    for dtype in (jnp.bfloat16, jnp.float32, jnp.float64):
-        wide = jnp.promote_types(dtype, jnp.float32)
-        p, x, c = (
-            jax.tree.map(lambda a, dtype=dtype: a.astype(dtype), tree)
-            for tree, dtype in ((params, dtype), (xs, wide), (carry, wide))
-        )
-        with jax.enable_x64(dtype == jnp.float64):
-            initial = case.cell.init(jax.random.key(0), case.input_size, dtype=dtype)
-            assert types(initial) == types(p)
-            assert types(case.cell.init_carry(p, (BATCH,))) == types(c)
-            assert types(case.cell.step(p, c, at(x, 0))[0]) == types(c)
-            (final, ys), gradients = compiled(run)(p, x, c)
-        assert types(final) == types(c)
-        assert {y.dtype for y in jax.tree.leaves(ys)} == {wide}
-        assert_close(((final, ys), gradients), expected, dtype)
+    run = compiled(partial(scan, case.cell))
+    expected = run(params, xs, carry)
+    for dtype in (jnp.bfloat16, jnp.float32):
+        narrow = jax.tree.map(lambda a, dtype=dtype: a.astype(dtype), params)
+        others = jax.tree.map(lambda a: a.astype(jnp.float32), (xs, carry))
+        with jax.enable_x64(False):
+            assert_close(run(narrow, *others), expected, dtype)
