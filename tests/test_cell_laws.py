@@ -1,5 +1,8 @@
 """The laws of the `Cell` protocol, over the table of cells, in values and in gradients."""
 
+# Keyword arguments gathered in dictionaries of arrays are more than pyright follows.
+# pyright: reportArgumentType=false
+
 import pickle
 from functools import partial
 

@@ -74,9 +74,10 @@ def test_cell_equals_its_reference(case):
         assert_close(final, at(carries, -1))
 
 
-@pytest.mark.parametrize(
-    "cell", sorted(set(cells_of_the_package()), key=lambda cell: cell.__name__)
-)
+NAMED = {cell.__name__: cell for cell in cells_of_the_package()}
+
+
+@pytest.mark.parametrize("cell", NAMED.values(), ids=NAMED)
 def test_cell_has_a_row_and_a_reference(cell):
     assert any(type(case.cell) is cell for case in CASES), "add a row to tests/cases.py"
     assert hasattr(reference, cell.__name__.lower()), "add a function to tests/reference"
