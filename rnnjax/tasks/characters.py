@@ -117,7 +117,8 @@ def _watch(model: CharacterModel, data: Split, how: Training, console: Console) 
                         f"held-out [bold]{now.held_out:.3f}[/] bits per character"
                     )
         except KeyboardInterrupt:
-            console.print(f"interrupted after step {len(history)}; keeping what was learnt")
+            if history:
+                console.print(f"interrupted after step {len(history)}; keeping what was learnt")
     return history
 
 
