@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from cases import (
     CASES,
-    Leaky,
     assert_close,
     at,
     each_case,
@@ -25,7 +24,7 @@ from cases import (
 )
 from jax.test_util import check_grads
 
-from rnnjax import StagedCell, frozen, scan
+from rnnjax import StagedCell, scan
 from rnnjax.engine import Sequential
 
 STEPS, BATCH = 7, 3
@@ -276,25 +275,6 @@ def test_equal_cells_are_one_value(case):
     run(case.cell)
     run(twin)
     assert len(traces) == 1
-
-
-def test_equal_cells_share_one_compilation_of_scan():
-    traces = []
-
-    @frozen
-    class Traced(Leaky):
-        def step(self, params, carry, x):
-            traces.append(self)
-            return super().step(params, carry, x)
-
-    def count(cell):
-        before = len(traces)
-        scan(cell, params, jnp.ones((STEPS, 3)))
-        return len(traces) - before
-
-    params = Traced(4).init(jax.random.key(0), 3, dtype=jnp.float64)
-    assert count(Traced(4)) > 0
-    assert count(Traced(4)) == 0
 
 
 @each_case
