@@ -111,17 +111,19 @@ class GRU(StagedCell[GRUParams, Array]):
         return jnp.zeros((*batch_shape, self.hidden_size), carry_dtype(params.w_h.dtype))
 
     def project(self, params, xs):
-        return matmul(xs, params.w_x)
+        gates = 2 * self.hidden_size
+        return matmul(xs, params.w_x[:, :gates]), matmul(xs, params.w_x[:, gates:])
 
     def recur(self, params, carry, z):
         gates = 2 * self.hidden_size
-        z_rz, z_n = jnp.split(z + params.b, [gates], axis=-1)
+        z_rz, z_n = z
+        rz, n_x = z_rz + params.b[:gates], z_n + params.b[gates:]
         if params.b_hn is None:
-            rz = z_rz + matmul(carry, params.w_h[:, :gates])
+            rz = rz + matmul(carry, params.w_h[:, :gates])
             r = jax.nn.sigmoid(rz[..., : self.hidden_size])
-            return GRUGates(rz=rz, n_x=z_n + matmul(r * carry, params.w_h[:, gates:]), n_h=None)
+            return GRUGates(rz=rz, n_x=n_x + matmul(r * carry, params.w_h[:, gates:]), n_h=None)
         h_rz, h_n = jnp.split(matmul(carry, params.w_h), [gates], axis=-1)
-        return GRUGates(rz=z_rz + h_rz, n_x=z_n, n_h=h_n + params.b_hn)
+        return GRUGates(rz=rz + h_rz, n_x=n_x, n_h=h_n + params.b_hn)
 
     def gate(self, params, carry, s):
         r, z = jnp.split(jax.nn.sigmoid(s.rz), 2, axis=-1)

@@ -1,17 +1,15 @@
-"""The plain loop, which serves every cell, and a loop that overwrites what it reads."""
+"""The plain loop, which serves every cell, and the pieces of the fast one."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from .._core import Cell, frozen
 from ._controls import Controls, hold, restart
-
-# Since 0.12 XLA:CPU keeps optimisation barriers until after fusion, so that it sees a row read
-# before it is overwritten. Before that, it copies the whole buffer at every step to be safe.
-_OVERWRITES_IN_PLACE = jax.__version_info__ >= (0, 12)
 
 
 @frozen
@@ -24,13 +22,29 @@ class Loop:
         record: whether to return the carry after every step.
 
     Example:
-        >>> Loop().reverse
-        False
+        >>> Loop(reverse=True).first(steps=5), Loop(reverse=True).after(4)
+        (4, 3)
     """
 
     reverse: bool = False
     unroll: int = 1
     record: bool = False
+
+    def first(self, steps: int) -> int:
+        """The step to begin with."""
+        return steps - 1 if self.reverse else 0
+
+    def after(self, t: Any) -> Any:
+        """The step that follows `t`."""
+        return t - 1 if self.reverse else t + 1
+
+    def reversed(self) -> "Loop":
+        """The loop in the other direction."""
+        return dataclasses.replace(self, reverse=not self.reverse)
+
+    def scan(self, body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
+        """`lax.scan` in this direction."""
+        return lax.scan(body, carry, xs, reverse=self.reverse, unroll=self.unroll)
 
 
 def plain_loop(
@@ -44,41 +58,86 @@ def plain_loop(
         new, y = hold(now, carry, *cell.step(params, carry, x))
         return new, (y, new if loop.record else None)
 
-    carry, (ys, carries) = lax.scan(
-        body, carry, (xs, controls), reverse=loop.reverse, unroll=loop.unroll
-    )
+    carry, (ys, carries) = loop.scan(body, carry, (xs, controls))
     return carry, ys, carries
 
 
-def overwriting_loop(
-    body: Callable, carry: Any, rows: Any, xs: Any, *, reverse: bool, unroll: int
-) -> tuple[Any, tuple[Any, Any]]:
-    """`lax.scan(body, carry, (rows, xs))` that saves a buffer of the size of `rows`.
+def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, loop: Loop) -> tuple[Any, Any, Any]:
+    """`loop.scan(body, carry, (rows, xs))`, in which a row is read one step before its use.
 
-    `body(carry, (row, x))` returns `(carry, (row, y))`; the new rows are written over the old
-    ones, which no longer live once they were read. A fresh buffer of this size costs more
-    time than the arithmetic on it.
+    `body(carry, (row, x))` returns `(carry, (new, y))`; returned are the last carry, the rows
+    and the stacked `y`. Unless `new` is `None`, it is written over the row.
+
+    XLA:CPU fuses the read of a row with what uses it, and does not vectorise `exp` or `tanh`
+    over elements whose address it works out anew for each of them: such gates take six times
+    as long. What is part of the loop's state is not fused with its use. And as the next row is
+    read from the rows already written, they need not be copied.
     """
     steps = jax.tree.leaves(rows)[0].shape[0]
-    if not (_OVERWRITES_IN_PLACE and steps and _returns_like_rows(body, carry, rows, xs)):
-        return lax.scan(body, carry, (rows, xs), reverse=reverse, unroll=unroll)
 
-    def overwriting_body(state, x):
-        t, carry, rows = state
-        row = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, keepdims=False), rows)
-        carry, (row, y) = body(carry, (row, x))
-        rows = jax.tree.map(lambda a, r: lax.dynamic_update_index_in_dim(a, r, t, 0), rows, row)
-        return (t - 1 if reverse else t + 1, carry, rows), y
+    def ahead(state, x):
+        t, carry, rows, row = state
+        carry, (new, y) = body(carry, (row, x))
+        rows = rows if new is None else write_row(rows, t, new)
+        t = loop.after(t)
+        return (t, carry, rows, read_row(rows, jnp.clip(t, 0, steps - 1))), y
 
-    start = steps - 1 if reverse else 0
-    (_, carry, rows), ys = lax.scan(
-        overwriting_body, (start, carry, rows), xs, length=steps, reverse=reverse, unroll=unroll
-    )
-    return carry, (rows, ys)
+    first = loop.first(steps)
+    state = (first, carry, rows, read_row(rows, first))
+    # The length, for when there is nothing to read but the rows.
+    state, ys = lax.scan(ahead, state, xs, steps, reverse=loop.reverse, unroll=loop.unroll)
+    return state[1], state[2], ys
 
 
-def _returns_like_rows(body: Callable, carry: Any, rows: Any, xs: Any) -> bool:
-    """Whether the rows that `body` returns fit where those that it reads stand."""
-    row, x = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (rows, xs))
-    _, (new, _) = jax.eval_shape(body, carry, (row, x))
-    return jax.tree.structure(new) == jax.tree.structure(row) and new == row
+def in_chunks(body: Callable, carry: Any, xs: Any, loop: Loop, size: int) -> tuple[Any, Any]:
+    """`loop.scan` over chunks of `size` steps of `xs`, the last of which may be shorter.
+
+    `body` is given the chunk's part of `xs`, and returns as many entries of outputs.
+    """
+    steps = jax.tree.leaves(xs)[0].shape[0]
+    chunks, rest = divmod(steps, size)
+    whole = chunks * size
+    if size >= steps:
+        return body(carry, xs)
+
+    def of_chunks(carry):
+        split = jax.tree.map(lambda a: a[:whole].reshape(chunks, size, *a.shape[1:]), xs)
+        carry, ys = lax.scan(body, carry, split, reverse=loop.reverse)
+        return carry, jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), ys)
+
+    def of_rest(carry):
+        return body(carry, jax.tree.map(lambda a: a[whole:], xs))
+
+    if not rest:
+        return of_chunks(carry)
+    if loop.reverse:
+        carry, last = of_rest(carry)
+        carry, ys = of_chunks(carry)
+    else:
+        carry, ys = of_chunks(carry)
+        carry, last = of_rest(carry)
+    return carry, jax.tree.map(lambda a, b: lax.concatenate([a, b], 0), ys, last)
+
+
+def even_chunk(steps: int, most: int) -> int:
+    """A number of steps, at most about `most`, into which `steps` divide evenly if they can.
+
+    An uneven chunk at the end costs a copy of the inputs and a second compiled body.
+
+    Example:
+        >>> even_chunk(1000, 32), even_chunk(997, 32), even_chunk(10, 32)
+        (25, 32, 10)
+    """
+    most = min(max(most, 1), steps)
+    even = next(size for size in range(most, 0, -1) if not steps % size)
+    return even if 2 * even >= most else most
+
+
+def read_row(rows: Any, t: Any) -> Any:
+    """Entry `t` of the leading axis."""
+    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, t, keepdims=False), rows)
+
+
+def write_row(rows: Any, t: Any, row: Any) -> Any:
+    """The rows with `row` as entry `t` of the leading axis."""
+    return jax.tree.map(lambda a, r: lax.dynamic_update_index_in_dim(a, r, t, 0), rows, row)

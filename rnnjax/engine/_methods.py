@@ -4,6 +4,7 @@ from math import isqrt
 from typing import Literal
 
 from .._core import frozen, positive
+from ._loop import even_chunk
 
 
 @frozen
@@ -45,4 +46,6 @@ class Sequential:
         """Number of steps between two carries that the gradient keeps; `steps` for no segments."""
         if self.checkpoint is None or not steps:
             return steps
-        return min(isqrt(steps - 1) + 1 if self.checkpoint == "sqrt" else self.checkpoint, steps)
+        if self.checkpoint == "sqrt":
+            return even_chunk(steps, isqrt(steps - 1) + 1)
+        return min(self.checkpoint, steps)
