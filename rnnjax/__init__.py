@@ -17,5 +17,6 @@ from .cells import Jordan as Jordan
 from .cells import LSTMCarry as LSTMCarry
 from .cells import Residual as Residual
 from .cells import Stack as Stack
+from .engine import explain as explain
 from .engine import scan as scan
 from .layers import Layer as Layer

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ class Loop:
         reverse: whether from the last step to the first.
         unroll: steps in one turn of the compiled loop.
         record: whether to return the carry after every step.
+        precision: of the products, as in `jax.default_matmul_precision`; `None` leaves it.
 
     Example:
         >>> Loop(reverse=True).first(steps=5), Loop(reverse=True).after(4)
@@ -29,6 +31,7 @@ class Loop:
     reverse: bool = False
     unroll: int = 1
     record: bool = False
+    precision: str | None = None
 
     def first(self, steps: int) -> int:
         """The step to begin with."""
@@ -41,6 +44,12 @@ class Loop:
     def reversed(self) -> "Loop":
         """The loop in the other direction."""
         return dataclasses.replace(self, reverse=not self.reverse)
+
+    def precisely(self) -> AbstractContextManager:
+        """The context in which to trace what the loop computes."""
+        if self.precision is None:
+            return nullcontext()
+        return jax.default_matmul_precision(self.precision)
 
     def scan(self, body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
         """`lax.scan` in this direction."""
@@ -58,7 +67,8 @@ def plain_loop(
         new, y = hold(now, carry, *cell.step(params, carry, x))
         return new, (y, new if loop.record else None)
 
-    carry, (ys, carries) = loop.scan(body, carry, (xs, controls))
+    with loop.precisely():
+        carry, (ys, carries) = loop.scan(body, carry, (xs, controls))
     return carry, ys, carries
 
 
@@ -71,21 +81,22 @@ def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, loop: Loop) -> tu
     XLA:CPU fuses the read of a row with what uses it, and does not vectorise `exp` or `tanh`
     over elements whose address it works out anew for each of them: such gates take six times
     as long. What is part of the loop's state is not fused with its use. And as the next row is
-    read from the rows already written, they need not be copied.
+    read from the rows already written, they need not be copied. All reads are slices in the
+    body, because `vmap` of what a scan slices would move its axes about.
     """
     steps = jax.tree.leaves(rows)[0].shape[0]
 
-    def ahead(state, x):
+    def ahead(state, _):
         t, carry, rows, row = state
-        carry, (new, y) = body(carry, (row, x))
+        carry, (new, y) = body(carry, (row, read_row(xs, t)))
         rows = rows if new is None else write_row(rows, t, new)
-        t = loop.after(t)
+        # The barrier tells XLA that the next row is read last, and need not be kept apart.
+        t, carry = lax.optimization_barrier((loop.after(t), carry))
         return (t, carry, rows, read_row(rows, jnp.clip(t, 0, steps - 1))), y
 
     first = loop.first(steps)
-    state = (first, carry, rows, read_row(rows, first))
-    # The length, for when there is nothing to read but the rows.
-    state, ys = lax.scan(ahead, state, xs, steps, reverse=loop.reverse, unroll=loop.unroll)
+    state = (jnp.asarray(first), carry, rows, read_row(rows, first))
+    state, ys = lax.scan(ahead, state, None, steps, reverse=loop.reverse, unroll=loop.unroll)
     return state[1], state[2], ys
 
 

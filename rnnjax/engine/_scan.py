@@ -5,12 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Int, PyTree
 
 from .._core import Cell
 from . import _check
+from ._choice import chosen
 from ._controls import merge, where, zeros_like
+from ._loop import Loop
 from ._methods import Sequential
 from ._sequential import sequential
 
@@ -28,6 +30,8 @@ def scan(
     reverse: bool = False,
     return_carries: bool = False,
     method: Sequential | None = None,
+    dtype: DTypeLike | None = None,
+    precision: str | None = None,
 ) -> tuple[PyTree, PyTree]:
     """Runs a cell over a batch of sequences, as `jax.lax.scan` runs a function.
 
@@ -49,7 +53,13 @@ def scan(
         reset_carry: what it starts afresh from; by default the initial carry of the cell.
         reverse: runs from the last valid step to the first; outputs stay in input order.
         return_carries: whether to return the carry after every step too.
-        method: how to compute; `None` is the best known way. Results do not depend on it.
+        method: how to compute; `None` is the best known way, which `explain` tells. Results do
+            not depend on it.
+        dtype: that to compute products in: "bfloat16" halves the memory traffic of the weights.
+            Carries, sums and outputs stay float32, and gradients come in the parameters' dtype.
+            `None` is the parameters' own.
+        precision: of products in float32, as in `jax.default_matmul_precision`, forwards and
+            backwards; `None` leaves it as it is.
 
     Returns:
         The final carry, and the outputs `[T, *batch, features]`; with `return_carries` the
@@ -89,7 +99,9 @@ def scan(
             reset_carry,
             reverse=reverse,
             return_carries=return_carries,
-            method=Sequential() if method is None else method,
+            method=chosen(jax.default_backend()).method if method is None else method,
+            dtype=None if dtype is None else jnp.dtype(dtype),
+            precision=precision,
         )
     except TypeError as error:
         if "forward-mode" in str(error):
@@ -97,12 +109,26 @@ def scan(
         raise
 
 
-@partial(jax.jit, static_argnames=("reverse", "return_carries"))
+@partial(jax.jit, static_argnames=("reverse", "return_carries", "dtype", "precision"))
 def _scan(
-    cell, params, xs, carry, lengths, mask, resets, reset_carry, *, reverse, return_carries, method
+    cell,
+    params,
+    xs,
+    carry,
+    lengths,
+    mask,
+    resets,
+    reset_carry,
+    *,
+    reverse,
+    return_carries,
+    method,
+    dtype,
+    precision,
 ):
     steps, batch = _check.steps_and_batch(xs)
     _check.params_fit(cell, params, xs)
+    params = params if dtype is None else _as_dtype(dtype, params)
     initial = cell.init_carry(params, batch)
     carry, fresh = (initial if given is None else given for given in (carry, reset_carry))
     _check.carry_fits("a carry", cell, params, carry, batch)
@@ -113,24 +139,23 @@ def _scan(
         # Garbage must not enter the cell at all: 0 * NaN in a gradient is NaN.
         xs = where(controls.mask, xs, zeros_like(xs))
 
+    loop = Loop(reverse, method.unroll, return_carries, precision)
+
     def run(cell, params, carry, xs):
         carry, fresh = _unpair(carry)
-        return sequential(
-            cell,
-            params,
-            xs,
-            carry,
-            fresh,
-            controls,
-            method=method,
-            reverse=reverse,
-            record=return_carries,
-        )
+        return sequential(cell, loop, method, params, xs, carry, fresh, controls)
 
     # A cell made of cells takes its carry apart; the carry for resets has to go the same way.
     pairs = jax.tree.map(_Pair, carry, fresh)
     carry, ys, carries = cell.over_time(run, params, pairs, xs)
     return carry, (ys, carries) if return_carries else ys
+
+
+def _as_dtype(dtype: Any, params: Any) -> Any:
+    def cast(a):
+        return a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a
+
+    return jax.tree.map(cast, params)
 
 
 class _Pair:

@@ -11,7 +11,7 @@ Nothing in it is particular to a cell:
 * every weight gradient is then one product over all steps.
 """
 
-from functools import partial
+from functools import partial, wraps
 from math import prod
 from typing import Any, NamedTuple
 
@@ -44,39 +44,54 @@ def staged_loop(
     def keep(y, carry, s):
         return _Kept(y, carry if loop.record else None)
 
-    carry, kept = _run(cell, loop, keep, params, xs, carry, fresh, controls)
+    carry, kept = _run(cell, loop, keep, None, params, xs, carry, fresh, controls)
     return carry, kept.y, kept.carry
 
 
-def _run(cell, loop, keep, params, xs, carry, fresh, controls):
-    """Runs over all steps; returns the last carry, and what `keep` keeps of every step."""
+def _precisely(rule):
+    """Traces a rule at the loop's precision: JAX calls it when no context is left."""
+
+    @wraps(rule)
+    def wrapped(cell, loop, *args):
+        with loop.precisely():
+            return rule(cell, loop, *args)
+
+    return wrapped
+
+
+@_precisely
+def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
+    """Runs over all steps; returns the last carry, and what `keep` keeps of every step.
+
+    It is written into `buffers`, or stacked where these are `None`: XLA drops what is stacked
+    and then not used, and copies it once.
+    """
     steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
 
-    def step(carry, z, now):
+    def body(state, inputs):
+        t, carry, buffers = state
+        z, now = inputs
         carry = restart(now, fresh, carry)
         s = cell.recur(params, carry, z)
         carry, y = hold(now, carry, *cell.gate(params, carry, s))
-        return carry, keep(y, carry, s)
-
-    def body(state, inputs):
-        t, carry, kept = state
-        carry, new = step(carry, *inputs)
-        return (loop.after(t), carry, write_row(kept, t, new)), (None, None)
+        kept = keep(y, carry, s)
+        if buffers is None:
+            return (t, carry, None), (None, kept)
+        return (loop.after(t), carry, write_row(buffers, t, kept)), (None, None)
 
     def chunk(state, inputs):
         xs, controls = inputs
-        z = cell.project(params, xs)
-        return scan_ahead(body, state, z, controls, loop)[0], None
+        state, _, stacked = scan_ahead(body, state, cell.project(params, xs), controls, loop)
+        return state, stacked
 
-    def first_step(x, now):
-        return step(carry, cell.project(params, x), now)[1]
-
-    kept = jax.eval_shape(first_step, *read_row((xs, controls), 0))
-    kept = jax.tree.map(lambda a: lax.empty((steps, *a.shape), a.dtype), kept)
-    state = (loop.first(steps), carry, kept)
+    state = (loop.first(steps), carry, buffers)
     size = even_chunk(steps, _ROWS // max(prod(batch), 1))
-    (_, carry, kept), _ = in_chunks(chunk, state, (xs, controls), loop, size)
-    return carry, kept
+    (_, carry, buffers), stacked = in_chunks(chunk, state, (xs, controls), loop, size)
+    if buffers is not None:
+        return carry, buffers
+    # Under `vmap` a reshape puts the new axis first, where buffers have it: JAX takes for granted
+    # that a function and its rule return it in the same place.
+    return carry, jax.tree.map(lambda a: a[None].reshape(a.shape), stacked)
 
 
 @frozen
@@ -92,7 +107,10 @@ def _forward(cell, loop, params, xs, carry, fresh, controls):
         leaves = jax.tree.leaves(carry)
         return _Kept(y, [_Echo(ys.index(id(a))) if id(a) in ys else a for a in leaves], s)
 
-    last, kept = _run(cell, loop, keep, params, xs, carry, fresh, controls)
+    args = (params, xs, carry, fresh, controls)
+    _, shapes = jax.eval_shape(partial(_run, cell, loop, keep, None), *args)
+    buffers = jax.tree.map(lambda a: lax.empty(a.shape, a.dtype), shapes)
+    last, kept = _run(cell, loop, keep, buffers, *args)
     ys = jax.tree.leaves(kept.y)
     leaves = [ys[a.place] if isinstance(a, _Echo) else a for a in kept.carry]
     carries = jax.tree.unflatten(jax.tree.structure(carry), leaves)
@@ -100,12 +118,15 @@ def _forward(cell, loop, params, xs, carry, fresh, controls):
     return outputs, (params, xs, kept.s, carry, carries, fresh, controls)
 
 
+@_precisely
 def _backward(cell, loop, residuals, cotangents):
     params, xs, s, carry, carries, fresh, controls = residuals
     d_last, d_ys, d_recorded = cotangents
-    steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
+    steps = jax.tree.leaves(xs)[0].shape[0]
     back = loop.reversed()
-    transposed = _transposed(params)
+    # The product with a weight that has to be transposed at every step takes up to twice as
+    # long; through the barrier XLA does not see that transposing it twice does nothing.
+    transposed = lax.optimization_barrier(jax.tree.map(_swap, params))
 
     def body(state, inputs):
         t, d_carry, d_fresh, d_params = state
@@ -118,7 +139,8 @@ def _backward(cell, loop, residuals, cotangents):
             return hold(now, entered, *cell.gate(params, entered, s))
 
         def recur(fresh, before):
-            return cell.recur(_transposed(transposed), restart(now, fresh, before), z)
+            weights = jax.tree.map(_swap, transposed)
+            return cell.recur(weights, restart(now, fresh, before), z)
 
         *d_gate, d_s = jax.vjp(gate, params, fresh, before, s)[1]((d_carry, d_y))
         d_recur = jax.vjp(recur, fresh, before)[1](d_s)
@@ -136,16 +158,27 @@ def _backward(cell, loop, residuals, cotangents):
     carries, d_s = lax.optimization_barrier((carries, d_s))
     befores = _carries_before(loop, carry, carries)
     entered = jax.vmap(restart, (0, None, 0))(controls, fresh, befores)
-    rows = partial(_as_rows, lead=1 + len(batch))
-
-    def pre_activations(params, xs):
-        return cell.recur(params, rows(entered), cell.project(params, rows(xs)))
-
-    d_weights, d_xs = jax.vjp(pre_activations, params, xs)[1](rows(d_s))
+    d_weights, d_xs = _through_pre_activations(cell, params, xs, entered, d_s)
     return _add(d_params, d_weights), d_xs, d_carry, d_fresh, None
 
 
 staged_loop.defvjp(_forward, _backward)
+
+
+def _through_pre_activations(cell, params, xs, carries, d_s):
+    """The gradients in parameters and inputs, all steps at once.
+
+    Time and batch are merged: XLA transposes whole buffers to contract over two axes.
+    """
+    lead = jax.tree.leaves(xs)[0].shape[:-1]
+
+    def rows(tree):
+        return jax.tree.map(lambda a: a.reshape(prod(lead), *a.shape[len(lead) :]), tree)
+
+    def pre_activations(params, xs):
+        return cell.recur(params, rows(carries), cell.project(params, rows(xs)))
+
+    return jax.vjp(pre_activations, params, xs)[1](rows(d_s))
 
 
 def _carry_before(loop, t, first, carries):
@@ -166,20 +199,8 @@ def _carries_before(loop, first, carries):
     return jax.tree.map(shift, first, carries)
 
 
-def _transposed(params: Any) -> Any:
-    """The weights, transposed in memory.
-
-    The product with a transposed weight, transposed again at every step, takes up to twice
-    as long; XLA does not see through the barrier that this one is the same.
-    """
-    return jax.tree.map(
-        lambda w: lax.optimization_barrier(w.swapaxes(-1, -2)) if w.ndim > 1 else w, params
-    )
-
-
-def _as_rows(tree: Any, lead: int) -> Any:
-    """Merges the `lead` leading axes: XLA transposes whole buffers to contract two axes."""
-    return jax.tree.map(lambda a: a.reshape(prod(a.shape[:lead]), *a.shape[lead:]), tree)
+def _swap(w: Any) -> Any:
+    return w.swapaxes(-1, -2) if w.ndim > 1 else w
 
 
 def _add(a: Any, b: Any) -> Any:

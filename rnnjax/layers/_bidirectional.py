@@ -41,6 +41,8 @@ class Bidirectional(Layer):
         merge: "concat" (forward features first, as in PyTorch), "sum", "mean" or "product".
         backward: another cell for the backward direction, or `None` for the same.
         method: how the engine computes; `None` is the best known way.
+        dtype: that to compute products in, such as "bfloat16"; see `scan`.
+        precision: of products in float32, such as "highest"; see `scan`.
 
     Example:
         >>> import rnnjax
@@ -59,6 +61,8 @@ class Bidirectional(Layer):
     merge: Literal["concat", "sum", "mean", "product"] = "concat"
     backward: Cell | None = None
     method: Sequential | None = None
+    dtype: str | None = None
+    precision: str | None = None
 
     def __post_init__(self):
         if self.merge not in ("concat", "sum", "mean", "product"):
@@ -73,9 +77,9 @@ class Bidirectional(Layer):
 
     def _layers(self) -> Directions:
         backward = self.cell if self.backward is None else self.backward
+        options = {"method": self.method, "dtype": self.dtype, "precision": self.precision}
         return Directions(
-            Recurrent(self.cell, method=self.method),
-            Recurrent(backward, reverse=True, method=self.method),
+            Recurrent(self.cell, **options), Recurrent(backward, reverse=True, **options)
         )
 
     @property

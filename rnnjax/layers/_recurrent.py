@@ -19,6 +19,8 @@ class Recurrent(Layer):
         reverse: whether to run from the last valid step to the first. Outputs stay in the
             order of the inputs.
         method: how the engine computes; `None` is the best known way.
+        dtype: that to compute products in, such as "bfloat16"; see `scan`.
+        precision: of products in float32, such as "highest"; see `scan`.
 
     Example:
         >>> import rnnjax
@@ -32,6 +34,8 @@ class Recurrent(Layer):
     cell: Cell
     reverse: bool = False
     method: Sequential | None = None
+    dtype: str | None = None
+    precision: str | None = None
 
     def __post_init__(self):
         if not isinstance(self.cell, Cell):
@@ -64,5 +68,7 @@ class Recurrent(Layer):
             resets=resets,
             reverse=self.reverse,
             method=self.method,
+            dtype=self.dtype,
+            precision=self.precision,
         )
         return carry, jax.tree.map(lambda a: jnp.moveaxis(a, 0, batch_axes), ys)
