@@ -2,15 +2,16 @@
 
 PYTHON =          # the interpreter; by default the newest one that runs
 VENV  ?= .venv
-ARGS   =          # passed on by demo, test, test-slow and bench
+ARGS   =          # passed on by demo, test, test-slow, bench and bench-full
 PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow check bench bench-smoke notebooks pythons clean
+.PHONY: help demo test test-slow check bench bench-full bench-smoke bench-torch notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
+ON_CPU  = $(filter-out benchmarks/gpu.py,$(SCRIPTS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +30,18 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## run every benchmark and write its tables (minutes, on an idle machine)
-	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (20 minutes, on an idle machine)
+	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+	$(RUN) benchmarks/_tables.py
+
+bench-full: $(VENV)/.with-benchmarks ## run the whole grids (hours); what an interrupted run has measured is kept
+	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script --full $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
 bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, only to see that it runs
 	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script --smoke || exit 1; done
+
+bench-torch: .venv-torch/.with-torch ## install PyTorch for the benchmarks, under a Python 3.11, which it needs
 
 notebooks: $(VENV)/.with-notebooks ## execute every notebook; an error in one is an error
 	@set -- notebooks/*.ipynb; \
@@ -73,4 +80,15 @@ $(VENV)/.with-%: pyproject.toml
 	    "$$python" -m venv $(VENV); }
 	@echo "installing rnnjax[$*] into $(VENV)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]' $(PINS)
+	@touch $@
+
+# Without dependencies: those of PyTorch on CUDA, which no benchmark needs, are gigabytes.
+.venv-torch/.with-torch:
+	@python=$$(sh -c "$$FIND_PYTHONS" | grep '^3\.11\.' | head -n 1 | cut -d ' ' -f 2-); \
+	[ "$$python" ] || { echo "no Python 3.11 with venv runs here" >&2; exit 1; }; \
+	echo "creating .venv-torch with $$python"; \
+	"$$python" -m venv .venv-torch
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torch==2.13.0
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+	    numpy filelock typing-extensions sympy networkx jinja2 fsspec
 	@touch $@

@@ -1,18 +1,29 @@
 """Writes the tables in the READMEs, here and at the top, from the records in `results/`.
 
-What stands between `<!-- table: lstm_vs_flax.cpu -->` and `<!-- end -->` is rewritten from
-`results/lstm_vs_flax.cpu.json`, and is empty as long as there is no such record.
+What stands between `<!-- table: NAME -->` and `<!-- end -->` is rewritten, and is empty as long
+as there is no record. Of `results/cells.cpu.json`, `cells.cpu` is the medians of all libraries
+side by side and `cells.cpu.details` every measurement; `targets.cpu` is what is promised, met or
+missed.
 """
 
 import json
 import re
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _harness import RESULTS, ROOT, Measurement, verdicts
+import _gpu_record
+from _case import Case
+from _harness import RESULTS, read, row
+from _measure import Measurement, What
+from _surroundings import ROOT
+from _targets import FLAX, LIBRARIES, NAMES, OURS, TORCH, best, rows
 
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PLAIN = "lax.scan"
+RIVALS = (TORCH, *LIBRARIES, PLAIN)
 
 
 def filled(text: str, results: Path = RESULTS) -> str:
@@ -20,34 +31,97 @@ def filled(text: str, results: Path = RESULTS) -> str:
 
     def block(match: re.Match[str]) -> str:
         start, name, end = match.groups()
-        record = results / f"{name}.json"
-        return start + (markdown(json.loads(record.read_text())) if record.exists() else "") + end
+        return start + _content(name, results) + end
 
     return BLOCK.sub(block, text)
 
 
-def markdown(record: dict[str, Any]) -> str:
-    """A record as a Markdown table, with its question above and its surroundings below."""
-    measurements = [Measurement(**measurement) for measurement in record["measurements"]]
-    rows = [measurement.row() for measurement in measurements]
+def _content(name: str, results: Path) -> str:
+    kind, platform = name.removesuffix(".details").rsplit(".", 1)
+    if kind == "targets":
+        return promises(platform, results)
+    file = results / f"{kind}.{platform}.json"
+    if not file.exists():
+        return ""
+    record = json.loads(file.read_text())
+    if kind == "gpu":
+        return _gpu_record.markdown(record) + "\n"
+    if "rows" in record:
+        lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
+        return "\n".join([f"**{record['question']}**", "", *lines, "", *_footer(record)]) + "\n"
+    # Of a long sequence memory counts as much as time, so its table is that of the details.
+    details = name.endswith(".details") or kind.startswith("long_sequences")
+    lines = [f"**{record['question']}**", ""]
+    lines += _every(read(record)) if details else _medians(read(record))
+    plot = file.with_suffix(".png")
+    if plot.exists() and not name.endswith(".details"):
+        lines += ["", f"![{record['question']}](results/{plot.name})"]
+    return "\n".join([*lines, "", *_footer(record)]) + "\n"
+
+
+def promises(platform: str, results: Path) -> str:
+    """The table of targets; empty as long as none was measured."""
+    files = {name: results / f"{name}.{platform}.json" for name in NAMES}
+    records = {name: json.loads(f.read_text()) for name, f in files.items() if f.exists()}
+    measurements = {name: read(record) for name, record in records.items()}
+    found = list(rows(lambda name: measurements.get(name, [])))
+    measured = [entries for entries in found if entries[2] != "—"]
+    if not measured:
+        return ""
+    met = sum(verdict == "met" for *_, verdict in measured)
+    commits = dict.fromkeys(_commit(record) for record in records.values())
+    lines = _table(("target", "wanted", "measured", ""), found)
+    verdict = f"{met} of {len(found)} are met. {_machine(next(iter(records.values())))}"
+    return "\n".join([*lines, "", f"{verdict}, commit {', '.join(commits)}."]) + "\n"
+
+
+def _medians(measurements: list[Measurement]) -> list[str]:
+    """A line for each case, in milliseconds: ours, and the best that each other library has."""
+    families = {m.family for m in measurements}
+    groups = {family: (family,) for family in (OURS, TORCH)} | {"Flax": FLAX}
+    groups |= {family: (family,) for family in (*LIBRARIES[2:], PLAIN)}
+    groups |= {family: (family,) for family in sorted(families - {OURS, *RIVALS})}
+    groups = {name: group for name, group in groups.items() if families & set(group)}
+
+    def line(case: Case, what: What) -> Iterable[str]:
+        median = partial(best, measurements, case, what)
+        entries = [median(group) for group in groups.values()]
+        ours, rival = median((OURS,)), median(RIVALS)
+        ratio = f"{rival / ours:.2f}" if ours and rival else "—"
+        return (str(case), what, *("—" if e is None else f"{e:.3g}" for e in entries), ratio)
+
+    lines: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)
+    columns = ("case", "ms of", *groups, "best other ÷ ours")
+    return _table(columns, (line(case, what) for case, what in lines))
+
+
+def _every(measurements: list[Measurement]) -> list[str]:
+    entries = [{"case": str(m.case), **row(m)} for m in measurements]
+    return _table(entries[0], (entry.values() for entry in entries))
+
+
+def _footer(record: dict[str, Any]) -> list[str]:
+    repeats = record.get("repeats") or max(m["repeats"] for m in record["measurements"])
+    missing = [f"Missing, since not installed: {', '.join(record['missing'])}."]
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-    commit = f"{(record['commit'] or 'unknown')[:10]}{' with changes' if record['dirty'] else ''}"
-    lines = [
-        f"**{record['question']}**",
-        "",
-        _line(rows[0]),
-        _line("---" for _ in rows[0]),
-        *(_line(row.values()) for row in rows),
-        "",
-        *(f"* {verdict}" for verdict in verdicts(measurements)),
-        "",
-        f"{record['date']}, {record['device']} ({record['cpu']}, {record['cores']} cores), "
-        f"{versions}, commit {commit}, {measurements[0].repeats} repeats.",
-    ]
-    return "\n".join(lines) + "\n"
+    about = f"{_machine(record)}, {versions}, commit {_commit(record)}, {repeats} repeats."
+    return [*(missing if record["missing"] else []), about]
 
 
-def _line(cells) -> str:
+def _machine(record: dict[str, Any]) -> str:
+    return f"{record['date']}, {record['device']} ({record['cpu']}, {record['cores']} cores)"
+
+
+def _commit(record: dict[str, Any]) -> str:
+    return f"{(record['commit'] or 'unknown')[:10]}{' with changes' if record['dirty'] else ''}"
+
+
+def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> list[str]:
+    columns = list(columns)
+    return [_line(columns), _line("---" for _ in columns), *(_line(line) for line in lines)]
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -1,15 +1,31 @@
 """The benchmarks' harness, and that what their README shows comes from the records."""
 
 import ast
+import json
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import _peers
+import _targets
+import _torch
 import jax.numpy as jnp
+import numpy as np
 import pytest
-from _harness import Measurement, agree, compare, verdicts
-from _tables import READMES, filled, markdown
+from _case import CELLS, Case, problem
+from _harness import read, remaining, resumed, write
+from _measure import HEAT, Measurement, agree, compare
+from _memory import memory
+from _scaling_plot import CEILING, draw
+from _tables import READMES, filled
 
 README = READMES[-1]
 SCRIPTS = sorted(README.parent.glob("[a-z]*.py"))
+TINY = Case("LSTM", 2, 3, 4, 5)
+
+
+# Measuring
 
 
 def test_agree_accepts_rounding_and_rejects_more():
@@ -20,46 +36,253 @@ def test_agree_accepts_rounding_and_rejects_more():
             agree(reference, {"wrong": {"a": wrong}}, tolerance=1e-5)
 
 
-def test_compare_measures_every_contestant_against_the_first():
-    x = jnp.ones((64, 64))
-    contestants = {"sum": (jnp.sum, (x,)), "product": (jnp.matmul, (x, x))}
-    first, second = compare("case", contestants, repeats=5)
-    assert (first.contestant, second.contestant) == ("sum", "product")
-    assert first.ratio == 1.0 and second.ratio == second.median / first.median
-    for m in (first, second):
-        assert 0 < m.minimum <= m.quartile_1 <= m.median <= m.quartile_3
-        assert m.compile_s > 0 and m.temp_bytes >= 0 and m.repeats == 5
+def test_agree_passes_over_what_somebody_does_not_have():
+    agree((1.0, 2.0), {"other": (1.0, None)}, tolerance=1e-5)
+    with pytest.raises(ValueError, match="expected other to agree"):
+        agree((1.0, 2.0), {"other": (3.0, None)}, tolerance=1e-5)
 
 
-def example() -> list[Measurement]:
-    return [
-        Measurement("case", "ours", 25, 1.0, 1.5, 2.0, 2.5, 1.0, 0.5, 1_500_000),
-        Measurement("case", "slow", 25, 5.0, 5.5, 6.0, 6.5, 3.0, 0.5, 0),
-        Measurement("case", "slower", 25, 7.0, 7.5, 8.0, 8.5, 4.0, 0.5, 0),
+@dataclass
+class Puppet:
+    """A contestant that takes the time it is told, and keeps a diary."""
+
+    family: str
+    name: str
+    takes: float
+    diary: list
+    value: float = 1.0
+    compile_s = 0.5
+    temp_bytes = 7
+    fit = staticmethod(_peers.identity)
+
+    def prepare(self, what, fit=None):
+        return self
+
+    def result(self):
+        return np.float32(self.value)
+
+    def seconds(self):
+        self.diary.append(self.name)
+        return self.takes
+
+    def memory(self):
+        return 1, 2
+
+
+def test_compare_runs_on_with_the_fastest_of_a_family_only():
+    diary = []
+    puppets = [Puppet("we", "us", 1, diary), Puppet("they", "slow", 3, diary)]
+    puppets.append(Puppet("they", "fast", 2, diary))
+    us, slow, fast = compare(TINY, puppets, ("forward",), repeats=5)
+    assert (us.repeats, slow.repeats, fast.repeats) == (5, HEAT, 5)
+    assert (us.median, slow.median, fast.median) == (1000, 3000, 2000)
+    assert (us.compile_s, us.temp_bytes, us.growth_bytes, us.peak_bytes) == (0.5, 7, 1, 2)
+    assert diary[-10:] == ["us", "fast", "fast", "us"] * 2 + ["us", "fast"]
+
+
+def test_compare_times_nobody_before_all_agree():
+    diary = []
+    puppets = [Puppet("we", "us", 1, diary), Puppet("they", "wrong", 1, diary, value=2.0)]
+    with pytest.raises(ValueError, match="expected they wrong to agree"):
+        compare(TINY, puppets, ("forward",), repeats=5)
+    assert diary == []
+
+
+def test_the_unchecked_are_timed_all_the_same():
+    puppet = Puppet("another", "thing", 4, [], value=2.0)
+    found = compare(TINY, [Puppet("we", "us", 1, [])], ("step",), repeats=2, unchecked=[puppet])
+    assert [m.median for m in found] == [1000, 4000]
+
+
+def test_memory_sees_what_a_call_takes_and_gives_back():
+    seen = memory(lambda: np.ones(50_000_000, np.uint8).sum())
+    if sys.platform == "linux":
+        growth, peak = seen or (0, 0)
+        assert 45e6 < growth < 80e6 and peak > growth
+    else:
+        assert seen is None
+
+
+# Peers
+
+
+@pytest.mark.parametrize("what", ["forward", "training", "step"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_peers_that_are_always_there_agree(cell, what):
+    families = ("rnnjax", "lax.scan", "Flax Linen", "Flax NNX")
+    case = replace(TINY, cell=cell)
+    found = [who for who in _peers.contestants(case, *families) if "unroll=8" not in who.name]
+    measured = compare(case, found, (what,), repeats=1)
+    assert {"rnnjax", "lax.scan"} <= {m.family for m in measured}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        replace(TINY, layers=2, both=True, lengths=True),
+        replace(TINY, cell="GRU", members=2),
+        replace(TINY, cell="Elman", members=2, shared=True),
+    ],
+    ids=str,
+)
+def test_stacks_and_ensembles_agree(case):
+    found = _peers.contestants(case, "rnnjax", "Flax Linen")
+    measured = compare(
+        case, [who for who in found if "unroll=8" not in who.name], ("training",), repeats=1
+    )
+    assert {m.family for m in measured} == {"rnnjax", "Flax Linen"}
+
+
+def test_no_parameter_is_zero_and_lengths_differ():
+    numbers = problem(replace(TINY, lengths=True))
+    assert all(jnp.all(w != 0) for w in numbers.params[0][0])
+    assert numbers.lengths is not None and len(set(numbers.lengths.tolist())) == TINY.batch
+
+
+def test_weights_find_their_way_to_pytorch_and_back():
+    case = Case("GRU", 2, 3, 4, 5, layers=2, both=True, members=3)
+    numbers = problem(case)
+    arrays = _torch._arrays(case, "layer")
+    assert arrays["2.weight_ih_l1_reverse"].shape == (15, 10)
+    # The gradient of a sum of two biases is that of either, so weights return but for those.
+    back = _torch._from_torch(case, arrays)
+    for layer, other in zip(numbers.params, back, strict=True):
+        for ours, theirs in zip(layer, other, strict=True):
+            for name in ("w_x", "w_h", "b_hn"):
+                assert np.array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch):
+    here = set(_peers.missing())
+    monkeypatch.setitem(_peers.MODULES, "Nobody's", "_nobodys")
+    assert set(_peers.missing()) - here == {"Nobody's"}
+    assert _peers.contestants(TINY, "Nobody's") == []
+    assert _torch.contestants(TINY, None) == []
+
+
+def test_the_interpreter_with_pytorch_can_be_named(monkeypatch):
+    monkeypatch.setenv("RNNJAX_TORCH_PYTHON", "there")
+    assert _torch.find(None) == "there"
+    assert _torch.find("elsewhere") == "elsewhere"
+
+
+# Records
+
+
+def measurement(case=TINY, what: Any = "training", family="rnnjax", **other) -> Measurement:
+    fields: dict[str, Any] = {"minimum": 1.0, "quartile_1": 1.5, "median": 2.0, "quartile_3": 9.0}
+    fields |= {"contestant": "cell", "repeats": 15, "compile_s": 0.5, "temp_bytes": 1_500_000}
+    fields |= {"growth_bytes": None, "peak_bytes": None}
+    return Measurement(**{"case": case, "what": what, "family": family, **fields, **other})
+
+
+ABOUT = {
+    "question": "Is it fast?",
+    "scale": "full",
+    "date": "2026-01-01",
+    "commit": "0123456789abcdef",
+    "dirty": False,
+    "device": "cpu",
+    "cpu": "a processor",
+    "cores": 2,
+    "versions": {"jax": "0.12"},
+    "missing": ["PyTorch"],
+}
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    measurements = [measurement(), measurement(replace(TINY, members=3), compile_s=None)]
+    write(tmp_path / "record.json", ABOUT, measurements)
+    assert read(json.loads((tmp_path / "record.json").read_text())) == measurements
+
+
+def test_an_interrupted_run_is_resumed(tmp_path):
+    out, next_case = tmp_path / "record.json", replace(TINY, batch=9)
+    assert resumed(out, ABOUT) == []
+    write(out, ABOUT, [measurement()])
+    assert resumed(out, ABOUT | {"date": "2026-01-02"}) == [measurement()]
+    assert remaining([TINY, next_case], resumed(out, ABOUT)) == [next_case]
+
+
+@pytest.mark.parametrize(
+    "change", [{"commit": "another"}, {"versions": {"jax": "0.13"}}, {"dirty": True}, {"cpu": "b"}]
+)
+def test_a_run_of_another_program_is_not_resumed(tmp_path, change):
+    out = tmp_path / "record.json"
+    write(out, ABOUT, [measurement()])
+    assert resumed(out, ABOUT | change) == []
+    write(out, ABOUT | change, [measurement()])
+    assert resumed(out, ABOUT) == []
+
+
+# Tables
+
+
+def table(folder: Path, name: str) -> str:
+    return filled(f"<!-- table: {name} -->\nold\n<!-- end -->", folder)
+
+
+def test_a_record_becomes_a_table(tmp_path):
+    rivals = [("Flax Linen", 5.0), ("Flax NNX", 4.0), ("lax.scan", 3.0)]
+    others = [measurement(family=family, median=median) for family, median in rivals]
+    write(tmp_path / "cells.cpu.json", ABOUT, [measurement(), *others])
+    medians, details = table(tmp_path, "cells.cpu"), table(tmp_path, "cells.cpu.details")
+    assert "| case | ms of | rnnjax | Flax | lax.scan | best other ÷ ours |\n" in medians
+    assert "| LSTM B=2 T=3 I=4 H=5 | training | 2 | 4 | 3 | 1.50 |\n" in medians
+    assert "| Flax Linen cell | 5 | 1.5 … 9 | 1 | 15 | 0.50 | 1.5 | — | — |\n" in details
+    assert "Missing, since not installed: PyTorch." in medians
+
+
+def test_targets_are_met_or_missed_by_the_records(tmp_path):
+    case = _targets.SIZES[0]
+    record = [
+        measurement(case, temp_bytes=100_000_000),
+        measurement(case, family="PyTorch", median=2.5),
+        measurement(case, family="Flax NNX", median=2.4),
+        measurement(case, family="Flax Linen", median=3.0),
     ]
+    write(tmp_path / "cells.cpu.json", ABOUT, record)
+    found = table(tmp_path, "targets.cpu")
+    assert f"| training, {case}: speed over PyTorch | ≥ 1 | 1.25 | met |\n" in found
+    assert (
+        f"| training, {case}: speed over the best Flax cell | ≥ 1.3 | 1.20 | **missed** |" in found
+    )
+    assert f"| forward, {case}: speed over PyTorch | ≥ 0.9 | — | not measured |" in found
+    assert "at its worst | ≥ 1 | 1.20 | met |\n" in found
+    assert "pre-activations and carries | ≤ 1.3 | 7.95 | **missed** |\n" in found
 
 
-def test_the_verdict_is_against_the_best_of_the_others():
-    assert list(verdicts(example())) == [
-        "case: ours is 3.00 times as fast as slow, the best of the others"
-    ]
+def test_who_did_not_run_on_does_not_count():
+    lucky = measurement(family="Flax Linen", median=1.0, repeats=HEAT)
+    found = [lucky, measurement(family="Flax Linen", median=3.0)]
+    assert _targets.best(found, TINY, "training", _targets.FLAX) == 3.0
 
 
-def test_a_record_becomes_a_table():
-    record = {
-        "question": "Is it fast?",
-        "date": "2026-01-01",
-        "commit": "0123456789abcdef",
-        "dirty": True,
-        "device": "cpu",
-        "cpu": "a processor",
-        "cores": 2,
-        "versions": {"jax": "0.12"},
-        "measurements": [measurement._asdict() for measurement in example()],
-    }
-    table = markdown(record)
-    assert "| case | ours | 2 | 1.5 … 2.5 | 1 | 1.00 | 0.50 | 1.5 |\n" in table
-    assert "commit 0123456789 with changes" in table
+def test_every_target_is_of_a_case_that_is_measured():
+    import cells
+    import ensembles
+    import long_sequences
+    import stacks
+    import streaming
+
+    def records(name):
+        script = {s.__name__: s for s in (cells, ensembles, long_sequences, stacks, streaming)}
+        families = (
+            "rnnjax",
+            "rnnjax, checkpoint='sqrt'",
+            _peers.ONE_DIRECTION,
+            "PyTorch",
+            "Flax NNX",
+        )
+        cases = script[name].cases("headline") if name in script else ()
+        return [
+            measurement(case, what, family, peak_bytes=1)
+            for case in cases
+            for what in ("forward", "training", "step")
+            for family in families
+        ]
+
+    assert [text for text, _, number, _ in _targets.rows(records) if number == "—"] == []
 
 
 def test_the_tables_are_those_of_the_records():
@@ -68,8 +291,15 @@ def test_the_tables_are_those_of_the_records():
 
 
 def test_a_table_without_a_record_is_empty():
-    block = "<!-- table: nothing -->\nold\n<!-- end -->"
-    assert filled(block, Path("nowhere")) == "<!-- table: nothing -->\n<!-- end -->"
+    for name in ("nothing.cpu", "targets.cpu"):
+        block = f"<!-- table: {name} -->\nold\n<!-- end -->"
+        assert filled(block, Path("nowhere")) == f"<!-- table: {name} -->\n<!-- end -->"
+
+
+def test_the_plot_is_drawn(tmp_path):
+    cases = [TINY, *(replace(TINY, **{field: 16}) for field in ("steps", "batch", "hidden"))]
+    draw([measurement(c, family=f) for c in cases for f in ("rnnjax", CEILING)], tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

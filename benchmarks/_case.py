@@ -1,0 +1,125 @@
+"""What is computed: a case describes it completely, for us, for a peer and in a record."""
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+import rnnjax
+
+CELLS = {
+    "LSTM": rnnjax.LSTM,
+    "GRU": rnnjax.GRU,
+    "GRU, reset first": partial(rnnjax.GRU, reset_after=False),
+    "Elman": rnnjax.Elman,
+    "Elman, relu": partial(rnnjax.Elman, activation="relu"),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of recurrent layers over a batch of sequences.
+
+    Attributes:
+        cell: a key of `CELLS`. What differs in its equations is another cell.
+        batch: number of sequences B.
+        steps: number of steps T.
+        inputs: number of input features I.
+        hidden: number of units H.
+        layers: number of layers, one on top of the other.
+        both: whether every layer runs in both directions.
+        lengths: whether the sequences end at different steps, from T / 2 to T.
+        members: number of networks in an ensemble; 0 for a network that is none.
+        shared: whether all members get the same inputs.
+    """
+
+    cell: str
+    batch: int
+    steps: int
+    inputs: int
+    hidden: int
+    layers: int = 1
+    both: bool = False
+    lengths: bool = False
+    members: int = 0
+    shared: bool = False
+
+    def __str__(self) -> str:
+        features = f"I={self.inputs} H={self.hidden}"
+        if self.inputs == self.hidden:
+            features = f"I=H={self.hidden}"
+        words = [
+            f"{self.cell} B={self.batch} T={self.steps} {features}",
+            f"{self.layers} layers" * (self.layers > 1),
+            "both directions" * self.both,
+            "lengths" * self.lengths,
+            f"{self.members} members, {'the same' if self.shared else 'own'} inputs"
+            * (self.members > 0),
+        ]
+        return ", ".join(filter(None, words))
+
+    @property
+    def ours(self) -> Any:
+        """Our cell."""
+        return CELLS[self.cell](self.hidden)
+
+
+class Problem(NamedTuple):
+    """The numbers of a case.
+
+    Attributes:
+        params: parameters of cells, `params[layer][direction]`; every bias is random, too.
+        carry: a carry in the middle of a sequence, for a single step.
+        xs: inputs `[T, B, I]`; `[members, T, B, I]` where every member has its own.
+        lengths: number of valid steps `[B]`, or `None`.
+    """
+
+    params: tuple[tuple[Any, ...], ...]
+    carry: Any
+    xs: jax.Array
+    lengths: jax.Array | None
+
+
+@lru_cache(maxsize=2)
+@partial(jax.jit, static_argnums=0)
+def problem(case: Case) -> Problem:
+    """The same random numbers whenever the case is the same."""
+    key_params, key_carry, key_xs = jax.random.split(jax.random.key(0), 3)
+    directions = 2 if case.both else 1
+
+    def params(key):
+        keys = jax.random.split(key, (case.layers, directions))
+        sizes = [case.inputs, *[directions * case.hidden] * (case.layers - 1)]
+        return tuple(
+            tuple(_params(case.ours, key, size) for key in layer)
+            for layer, size in zip(keys, sizes, strict=True)
+        )
+
+    own = (case.members,) if case.members and not case.shared else ()
+    members = jax.random.split(key_params, case.members or 1)
+    carry = case.ours.init_carry(params(key_params)[0][0], (case.batch,))
+    lengths = jnp.linspace(case.steps / 2, case.steps, case.batch).astype(int)
+    return Problem(
+        jax.vmap(params)(members) if case.members else params(key_params),
+        _random(key_carry, carry),
+        jax.random.normal(key_xs, (*own, case.steps, case.batch, case.inputs)),
+        lengths if case.lengths else None,
+    )
+
+
+def _params(cell: Any, key: jax.Array, inputs: int) -> Any:
+    """Parameters as they are at first, but for the biases, of which many would be zero."""
+    key, key_biases = jax.random.split(key)
+    params = cell.init(key, inputs)
+    biases = _random(key_biases, params)
+    return jax.tree.map(lambda w, b: b if w.ndim == 1 else w, params, biases)
+
+
+def _random(key: jax.Array, like: Any) -> Any:
+    leaves, structure = jax.tree.flatten(like)
+    keys = jax.random.split(key, len(leaves))
+    return structure.unflatten(
+        [jax.random.normal(k, a.shape, a.dtype) for k, a in zip(keys, leaves, strict=True)]
+    )

@@ -1,0 +1,130 @@
+"""What do products in bfloat16 cost in accuracy, and what do they save in time?
+
+Errors are those of all outputs and of the gradient of `mean(ys**2)` in all parameters against
+the same computation in float64, as ||wrong - right|| / ||right||. "bfloat16" is
+`dtype="bfloat16"`: weights and the inputs of products have 16 bits, carries and sums 32.
+"bfloat16, carries too" is a plain loop that keeps its carry in bfloat16, to show what that costs.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from _case import Case, problem
+from _harness import RESULTS
+from _surroundings import surroundings
+from rich.console import Console
+from rich.table import Table
+
+import rnnjax
+
+Function = Callable[[Any, Any], Any]
+
+
+def ways(case: Case) -> Iterator[tuple[str, Function]]:
+    """The ways to compute a case: functions of parameters and inputs."""
+
+    def engine(**options):
+        return lambda params, xs: rnnjax.scan(case.ours, params, xs, **options)[1]
+
+    def short_carries(params, xs):
+        params, xs, carry = jax.tree.map(
+            lambda a: a.astype(jnp.bfloat16),
+            (params, xs, case.ours.init_carry(params, (case.batch,))),
+        )
+
+        def body(carry, x):
+            carry, y = case.ours.step(params, carry, x)
+            return jax.tree.map(lambda a: a.astype(jnp.bfloat16), carry), y
+
+        return jax.lax.scan(body, carry, xs)[1]
+
+    yield "float32", engine()
+    yield 'float32, precision="highest"', engine(precision="highest")
+    yield "bfloat16", engine(dtype="bfloat16")
+    yield "bfloat16, carries too", short_carries
+
+
+def rows(case: Case, repeats: int) -> Iterator[dict[str, str]]:
+    """A row of the table for every way."""
+    numbers = problem(case)
+    args = numbers.params[0][0], numbers.xs
+    with jax.enable_x64(True):
+        exact = jax.tree.map(lambda a: np.asarray(a, np.float64), args)
+        right = _both(lambda params, xs: rnnjax.scan(case.ours, params, xs)[1])(*exact)
+    calls = {}
+    for name, way in ways(case):
+        forward, both = jax.jit(way), _both(way)
+        errors = [_error(*pair) for pair in zip(both(*args), right, strict=True)]
+        calls[name] = forward, both, errors
+        jax.block_until_ready(forward(*args))
+    times = {name: ([], []) for name in calls}
+    for _ in range(repeats):
+        for name, (forward, both, _) in calls.items():
+            for call, seconds in zip((forward, both), times[name], strict=True):
+                start = time.perf_counter()
+                jax.block_until_ready(call(*args))
+                seconds.append(time.perf_counter() - start)
+    for name, (_, _, errors) in calls.items():
+        medians = [1e3 * float(np.median(seconds)) for seconds in times[name]]
+        yield {
+            "case": str(case),
+            "products in": name,
+            "error of outputs": f"{errors[0]:.1e}",
+            "error of gradient": f"{errors[1]:.1e}",
+            "forward ms": f"{medians[0]:.3g}",
+            "training ms": f"{medians[1]:.3g}",
+        }
+
+
+def _both(way: Function) -> Function:
+    """Outputs and the gradient, compiled."""
+
+    def outputs_and_gradient(params, xs):
+        ys, pull = jax.vjp(lambda params: way(params, xs), params)
+        return ys, pull(2 * ys / ys.size)[0]
+
+    return jax.jit(outputs_and_gradient)
+
+
+def _error(wrong: Any, right: Any) -> float:
+    flat = [
+        np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
+        for tree in (wrong, right)
+    ]
+    return float(np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[1]))
+
+
+def main() -> None:
+    """Prints the table and writes the record."""
+    question = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(description=question)
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, and no record")
+    parser.add_argument("--full", action="store_true", help="the same as without")
+    parser.add_argument("--repeats", type=int, default=15, help="timed calls of each way")
+    parser.add_argument("--torch", metavar="PYTHON", help="not needed here")
+    parser.add_argument("--out", type=Path, help="where to write the record")
+    options = parser.parse_args()
+    sizes = (2, 5, 3, 4) if options.smoke else (32, 512, 128, 128)
+    cases = [Case(cell, *sizes) for cell in ("LSTM", "GRU")]
+    found = [row for case in cases for row in rows(case, 2 if options.smoke else options.repeats)]
+    table = Table(*found[0], title=question)
+    for row in found:
+        table.add_row(*row.values())
+    Console(width=140, highlight=False).print(table)
+    out = options.out or RESULTS / f"precision.{jax.default_backend()}.json"
+    if options.out or not options.smoke:
+        about = {"question": question, **surroundings(None), "missing": []}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        record = {**about, "repeats": options.repeats, "rows": found}
+        out.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
