@@ -167,6 +167,25 @@ def matmul(x: Float[Array, "*batch i"], w: Float[Array, "i o"]) -> Float[Array, 
     return jnp.matmul(x.astype(w.dtype), w, preferred_element_type=carry_dtype(w.dtype))
 
 
+def matmul_split(
+    x: Float[Array, "*batch i"], w: Float[Array, "i o"], at: int
+) -> tuple[Float[Array, "*batch a"], Float[Array, "*batch b"]]:
+    """`x @ w` in two parts, its features before `at` and the others.
+
+    It cuts the smaller of weight and product. Where the parts go different ways, their
+    gradients need not be put together again for products of the parts with parts of `w`.
+
+    Example:
+        >>> a, b = matmul_split(jnp.ones((7, 3)), jnp.ones((3, 6)), at=4)
+        >>> a.shape, b.shape
+        ((7, 4), (7, 2))
+    """
+    if x.size <= w.shape[0] ** 2:
+        first, second = jnp.split(matmul(x, w), [at], axis=-1)
+        return first, second
+    return matmul(x, w[:, :at]), matmul(x, w[:, at:])
+
+
 def positive(name: str, value: int) -> None:
     """Raises a `ValueError` unless `value` is a positive integer.
 

@@ -138,3 +138,10 @@ def test_no_step_of_training_copies_a_buffer_of_all_steps(cell, reverse):
         (lines,) = re.findall(rf"^%{re.escape(body)} .*?^}}", text, re.DOTALL | re.MULTILINE)
         copied = re.findall(r"= \w+\[([\d,]*)\]\S* copy\(", lines)
         assert copied and not [shape for shape in copied if "37" in shape.split(",")]
+
+
+def test_a_donated_carry_is_where_the_next_one_is_written():
+    params, xs, carry = draw(STAGED, B)
+    run = jax.jit(lambda carry: scan(STAGED, params, xs, carry)[0], donate_argnums=0)
+    compiled: Any = run.lower(carry).compile()
+    assert compiled.memory_analysis().alias_size_in_bytes == 2 * B * H * xs.itemsize

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import Leaky, assert_close, at, random_like, stacked
+from cases import Gated, Leaky, assert_close, at, random_like, stacked
 from draws import B, F, H, T, draw, draw_signals, pull, total
 from jax.flatten_util import ravel_pytree
 
@@ -97,6 +97,55 @@ def test_any_number_of_batch_axes(cell):
     expected = pull(three_axes, params, xs, carry)
     assert_close(pull(one_axis, params, xs, carry), expected)
     assert_close(pull(no_axis, params, xs, carry), expected)
+
+
+# Routes.
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), Gated(H)], ids=["LSTM", "GRU", "Gated"])
+def test_chunks_of_time_change_nothing(cell, reverse):
+    """37 steps of 64 sequences make two chunks of 16 steps, and one of 5."""
+    steps, batch = 37, 64
+    rng = np.random.default_rng(0)
+    params, xs, carry = draw(cell, batch, steps=steps)
+    signals = {
+        "mask": rng.random((steps, batch)) < 0.8,
+        "resets": rng.random((steps, batch)) < 0.1,
+        "reverse": reverse,
+    }
+
+    def values_and_gradients(method):
+        def run(params, xs, carry):
+            return scan(cell, params, xs, carry, method=method, return_carries=True, **signals)
+
+        return run(params, xs, carry), pull(run, params, xs, carry)
+
+    plain = Sequential(forward_mode=True)
+    assert_close(values_and_gradients(None), values_and_gradients(plain))
+
+
+@pytest.mark.parametrize("signals", [{}, draw_signals(B)], ids=["none", "signals"])
+@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), Elman(H), Gated(H)], ids=repr)
+def test_an_ensemble_of_staged_loops_equals_one_of_plain_loops(cell, signals):
+    args = [draw(cell, B) for _ in range(3)]
+    params, xs, carries = stacked(
+        [jax.tree.map(lambda a, i=i: a + i, a) for i, a in enumerate(args)]
+    )
+
+    def values_and_gradients(method, axis):
+        def run(params, xs, carries):
+            def member(params, xs, carry):
+                return scan(cell, params, xs, carry, method=method, **signals)
+
+            return jax.vmap(member, in_axes=(0, axis, 0))(params, xs, carries)
+
+        given = xs if axis == 0 else xs[0]
+        return run(params, given, carries), pull(run, params, given, carries)
+
+    for axis in (0, None):
+        plain = values_and_gradients(Sequential(forward_mode=True), axis)
+        assert_close(values_and_gradients(None, axis), plain)
 
 
 # Arguments.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import StagedCell, carry_dtype, frozen, matmul, positive
+from .._core import StagedCell, carry_dtype, frozen, matmul, matmul_split, positive
 from ..initializers import glorot_uniform, orthogonal, per_gate
 
 
@@ -111,13 +111,11 @@ class GRU(StagedCell[GRUParams, Array]):
         return jnp.zeros((*batch_shape, self.hidden_size), carry_dtype(params.w_h.dtype))
 
     def project(self, params, xs):
-        gates = 2 * self.hidden_size
-        return matmul(xs, params.w_x[:, :gates]), matmul(xs, params.w_x[:, gates:])
+        return matmul_split(xs, params.w_x, at=2 * self.hidden_size)
 
     def recur(self, params, carry, z):
         gates = 2 * self.hidden_size
-        z_rz, z_n = z
-        rz, n_x = z_rz + params.b[:gates], z_n + params.b[gates:]
+        rz, n_x = z[0] + params.b[:gates], z[1] + params.b[gates:]
         if params.b_hn is None:
             rz = rz + matmul(carry, params.w_h[:, :gates])
             r = jax.nn.sigmoid(rz[..., : self.hidden_size])

@@ -24,7 +24,7 @@ from ._controls import Controls, hold, restart, zeros_like
 from ._loop import Loop, even_chunk, in_chunks, read_row, scan_ahead, write_row
 
 # Rows, steps times batch, to project at once: fewer make a slow product, more leave the cache.
-_ROWS = 1024
+_ROWS = 512
 
 
 class _Kept(NamedTuple):
@@ -122,11 +122,12 @@ def _forward(cell, loop, params, xs, carry, fresh, controls):
 def _backward(cell, loop, residuals, cotangents):
     params, xs, s, carry, carries, fresh, controls = residuals
     d_last, d_ys, d_recorded = cotangents
-    steps = jax.tree.leaves(xs)[0].shape[0]
+    steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
     back = loop.reversed()
-    # The product with a weight that has to be transposed at every step takes up to twice as
-    # long; through the barrier XLA does not see that transposing it twice does nothing.
-    transposed = lax.optimization_barrier(jax.tree.map(_swap, params))
+    # A weight that has to be transposed at every step costs up to a half more; through the
+    # barrier XLA does not see that transposing it twice does nothing. Times a vector it costs less.
+    turn = _swap if prod(batch) > 1 else lambda w: w
+    turned = lax.optimization_barrier(jax.tree.map(turn, params))
 
     def body(state, inputs):
         t, d_carry, d_fresh, d_params = state
@@ -139,8 +140,7 @@ def _backward(cell, loop, residuals, cotangents):
             return hold(now, entered, *cell.gate(params, entered, s))
 
         def recur(fresh, before):
-            weights = jax.tree.map(_swap, transposed)
-            return cell.recur(weights, restart(now, fresh, before), z)
+            return cell.recur(jax.tree.map(turn, turned), restart(now, fresh, before), z)
 
         *d_gate, d_s = jax.vjp(gate, params, fresh, before, s)[1]((d_carry, d_y))
         d_recur = jax.vjp(recur, fresh, before)[1](d_s)
