@@ -30,7 +30,7 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (20 minutes, on an idle machine)
+bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (15 minutes, on an idle machine)
 	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
@@ -90,5 +90,5 @@ $(VENV)/.with-%: pyproject.toml
 	"$$python" -m venv .venv-torch
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torch==2.13.0
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
-	    numpy filelock typing-extensions sympy networkx jinja2 fsspec
+	    numpy filelock typing-extensions sympy networkx jinja2 fsspec 'setuptools>=77'
 	@touch $@
