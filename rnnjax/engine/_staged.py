@@ -26,6 +26,9 @@ from ._loop import Loop, even_chunk, in_chunks, read_row, scan_ahead, write_row
 # Rows, steps times batch, to project at once: fewer make a slow product, more leave the cache.
 _ROWS = 512
 
+# Steps that are not worth dividing further.
+_STEPS = 16
+
 
 class _Kept(NamedTuple):
     """What is kept of a step, or of all of them; `None` for what is not."""
@@ -85,7 +88,11 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
         return state, stacked
 
     state = (loop.first(steps), carry, buffers)
-    size = even_chunk(steps, _ROWS // max(prod(batch), 1))
+    most = _ROWS // max(prod(batch), 1)
+    if buffers is not None:
+        # A chunk's projection lives beside the buffers, and should not be as large as they are.
+        most = min(most, max(-(-steps // 4), _STEPS))
+    size = even_chunk(steps, most)
     (_, carry, buffers), stacked = in_chunks(chunk, state, (xs, controls), loop, size)
     if buffers is not None:
         return carry, buffers
@@ -109,7 +116,7 @@ def _forward(cell, loop, params, xs, carry, fresh, controls):
 
     args = (params, xs, carry, fresh, controls)
     _, shapes = jax.eval_shape(partial(_run, cell, loop, keep, None), *args)
-    buffers = jax.tree.map(lambda a: lax.empty(a.shape, a.dtype), shapes)
+    buffers = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
     last, kept = _run(cell, loop, keep, buffers, *args)
     ys = jax.tree.leaves(kept.y)
     leaves = [ys[a.place] if isinstance(a, _Echo) else a for a in kept.carry]
