@@ -129,7 +129,7 @@ def _compiled(lowered: Any, whole: bool) -> Any:
     for options in others:
         try:
             return lowered.compile(compiler_options=options)
-        except Exception as error:
+        except (RuntimeError, ValueError) as error:  # XLA's own, and what parses the options
             if "valid enum" not in str(error):
                 raise
     return lowered.compile(compiler_options=last)

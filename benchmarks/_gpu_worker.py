@@ -103,6 +103,7 @@ def _serve(connection: Any, module: str, environment: Mapping[str, str]) -> None
     try:
         imported = import_module(module)
         connection.send((True, imported.hello()))
+    # Whatever a library raises when it is imported is news for the record, not the end of the run.
     except Exception as error:
         connection.send((None, first_line(error)))
         return
@@ -117,5 +118,6 @@ def _serve(connection: Any, module: str, environment: Mapping[str, str]) -> None
 def _answer(answer: Callable[..., Any], request: tuple[Any, ...]) -> tuple[bool, Any]:
     try:
         return True, answer(*request)
+    # A contestant may fail in any way; its row says how, and the others go on.
     except Exception as error:
         return False, first_line(error)

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-from _measure import Measurement  # noqa: E402
-from matplotlib import pyplot as plt  # noqa: E402
+from _measure import Measurement
+from matplotlib.figure import Figure
 
 CEILING = "matrix products alone"
 AXES = {"steps": "steps T", "batch": "sequences in a batch B", "hidden": "units H (= inputs I)"}
@@ -15,7 +12,8 @@ AXES = {"steps": "steps T", "batch": "sequences in a batch B", "hidden": "units 
 def draw(measurements: list[Measurement], out: Path) -> None:
     """Training time against each size, the others as in the first case."""
     base = measurements[0].case
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4.5), sharey=True, layout="constrained")
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
     for panel, (field, label) in zip(panels, AXES.items(), strict=True):
         others = [name for name in AXES if name != field]
         along = [
@@ -36,7 +34,6 @@ def draw(measurements: list[Measurement], out: Path) -> None:
     panels[0].legend()
     figure.suptitle(f"{_seen(measurements)}\n{base}, but for the size on the axis")
     figure.savefig(out, dpi=120)
-    plt.close(figure)
 
 
 def _curve(panel, field: str, along: list[Measurement]) -> None:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import count
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def _arrays(case: Case, module: str) -> dict[str, np.ndarray]:
         for params, direction in zip(cells, ("", "_reverse"), strict=False):
             suffix = "" if module == "cell" else f"_l{layer}{direction}"
             for member in range(case.members or 1):
-                own = jax.tree.map(lambda a: a[member], params) if case.members else params  # noqa: B023
+                own = jax.tree.map(itemgetter(member), params) if case.members else params
                 for name, array in _to_torch(own).items():
                     weights[f"{member}.{name}{suffix}"] = array
     return {"xs": numbers.xs, **carry, **lengths, **weights}

@@ -1,6 +1,7 @@
 """Equinox: its two cells, `vmap`ped over the batch, in `jax.lax.scan`. They know no lengths."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 import equinox as eqx  # pyright: ignore[reportMissingImports]
 import jax
@@ -42,7 +43,7 @@ def peers(case: Case) -> Iterator[Peer]:
 def _lstm(params: LSTMParams):
     cell = _empty(eqx.nn.LSTMCell, params, gates=4)
     new = (params.w_x.T, params.w_h.T, params.b)
-    return eqx.tree_at(lambda cell: (cell.weight_ih, cell.weight_hh, cell.bias), cell, new)
+    return eqx.tree_at(attrgetter("weight_ih", "weight_hh", "bias"), cell, new)
 
 
 def _from_lstm(cell) -> LSTMParams:
@@ -52,8 +53,8 @@ def _from_lstm(cell) -> LSTMParams:
 def _gru(params: GRUParams):
     cell = _empty(eqx.nn.GRUCell, params, gates=3)
     new = (params.w_x.T, params.w_h.T, params.b, params.b_hn)
-    weights = lambda cell: (cell.weight_ih, cell.weight_hh, cell.bias, cell.bias_n)  # noqa: E731
-    return eqx.tree_at(weights, cell, new)
+    where = attrgetter("weight_ih", "weight_hh", "bias", "bias_n")
+    return eqx.tree_at(where, cell, new)
 
 
 def _from_gru(cell) -> GRUParams:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,8 +13,8 @@ from rnnjax.cells import ElmanParams, GRUParams, LSTMParams
 
 from . import Peer
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-import keras  # noqa: E402  # pyright: ignore[reportMissingImports]
+os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when it is imported.
+keras: Any = import_module("keras")
 
 if keras.backend.backend() != "jax":
     raise ImportError("keras runs on another backend than JAX")

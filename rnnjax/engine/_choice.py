@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 CHOICES = (
     Choice(
-        "cpu", Sequential(), "unrolling gained under 5 % at every size measured, and lost up to 5x"
+        "cpu", Sequential(), "unrolling gained under 10 % at every size measured, and lost up to 5x"
     ),
     Choice("", Sequential(), "nothing has been measured on this platform yet"),
 )
