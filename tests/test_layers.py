@@ -267,6 +267,19 @@ def test_the_gradient_of_dropout_is_its_mask(per_sequence):
     assert_close(d_xs, random_like(4, ys) * jnp.where(ys != 0, 1 / 0.6, 0))
 
 
+def test_a_dropout_rate_may_be_a_parameter_that_members_do_not_share():
+    layer, xs = Dropout(None), jnp.full((3, 4, 50), 2.0)
+    rates = jnp.array([0.0, 0.4])
+    members = jax.vmap(lambda rate: layer.init(KEY)._replace(rate=rate))(rates)
+    apply = jax.vmap(lambda params, xs: layer.apply(params, xs, key=KEY), in_axes=(0, None))
+    (_, ys), (d_members, d_xs) = pull(apply, members, xs)
+    for rate, y in zip(rates, ys, strict=True):
+        assert_close(y, Dropout(float(rate)).apply((), xs, key=KEY)[1], jnp.float32)
+    assert not np.any(d_members.rate)
+    weights = random_like(4, ys) * (ys != 0) / (1 - rates)[:, None, None, None]
+    assert_close(d_xs, weights.sum(0), jnp.float32)
+
+
 # Pool.
 
 POOLS = {

@@ -8,7 +8,7 @@
 | `Embedding` | tokens `[*batch, T]` to `[*batch, T, O]` | a table |
 | `Dense` | `[…, I]` to `[…, O]` | `DenseParams` |
 | `LayerNorm` | `[…, I]` to `[…, I]` | `LayerNormParams` |
-| `Dropout` | `[*batch, T, I]` to itself | none |
+| `Dropout` | `[*batch, T, I]` to itself | none, or its rate |
 | `Pool` | `[*batch, T, I]` to `[*batch, I]` | none |
 """
 
@@ -18,6 +18,7 @@ from ._dense import Dense as Dense
 from ._dense import DenseParams as DenseParams
 from ._dense import Embedding as Embedding
 from ._dropout import Dropout as Dropout
+from ._dropout import DropoutParams as DropoutParams
 from ._layer import Layer as Layer
 from ._layer import Signals as Signals
 from ._norm import LayerNorm as LayerNorm
