@@ -219,7 +219,7 @@ import rnnjax
 assert dict(jax.config.values) == before, "importing rnnjax changes the configuration of JAX"
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized(), "importing rnnjax initialises a backend"
-heavy = {"matplotlib", "flax", "torch"} & set(sys.modules)
+heavy = {"matplotlib", "flax", "orbax", "scipy.io", "torch"} & set(sys.modules)
 assert not heavy, f"importing rnnjax imports {heavy}"
 """
 

@@ -10,7 +10,7 @@ from rnnjax.tasks import Adding, Alphabet, CopyMemory, load_text, ngram_bits
 
 
 def test_adding_targets_are_the_sum_of_the_marked_numbers():
-    inputs, targets, mask = Adding(steps=9).sample(jax.random.key(0), 500)
+    inputs, targets, mask, *_ = Adding(steps=9).sample(jax.random.key(0), 500)
     values, marks = np.asarray(inputs[..., 0]), np.asarray(inputs[..., 1])
     for row in range(500):
         first, second = np.flatnonzero(marks[row])
@@ -28,7 +28,7 @@ def test_adding_states_what_is_trivial():
 
 def test_copy_memory_lays_out_symbols_blanks_and_cues():
     task = CopyMemory(delay=3, length=2, symbols=4)
-    inputs, targets, mask = (np.asarray(a) for a in task.sample(jax.random.key(0), 200))
+    inputs, targets, mask = (np.asarray(a) for a in task.sample(jax.random.key(0), 200)[:3])
     assert inputs.shape == targets.shape == mask.shape == (200, 7)
     np.testing.assert_array_equal(np.unique(inputs[:, :2]), [1, 2, 3, 4])
     assert (inputs[:, 2:5] == 0).all() and (inputs[:, 5:] == 5).all()

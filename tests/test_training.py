@@ -1,4 +1,4 @@
-"""Losses, the clip, truncated backpropagation through time, and sampling."""
+"""Objectives, the step, truncated backpropagation through time, and sampling."""
 
 import jax
 import jax.numpy as jnp
@@ -8,20 +8,27 @@ import pytest
 
 import rnnjax
 from rnnjax.decoding import generate
-from rnnjax.layers import Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnjax.layers import Dense, Dropout, Embedding, Pool, Recurrent, Sequential
 from rnnjax.training import (
-    bits,
+    Batch,
+    ScheduledSampling,
+    SequenceObjective,
+    TBPTTObjective,
     clipped,
     cross_entropy,
     evaluate,
+    inverse_sigmoid,
+    mix_in_samples,
+    squared_error,
     streams,
-    tbptt_step,
     train_state,
+    train_step,
     windows,
 )
 
 VOCABULARY = 5
 MODEL = Sequential((Embedding(VOCABULARY, 3), Recurrent(rnnjax.LSTM(4)), Dense(VOCABULARY)))
+KEY = jax.random.key(0)
 
 
 def close(a, b, tolerance=1e-5):
@@ -29,7 +36,7 @@ def close(a, b, tolerance=1e-5):
 
 
 def random_params(model=MODEL, seed=0):
-    params = model.init(jax.random.key(seed), 0)
+    params = model.init(jax.random.key(seed), 3)
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
     draws = [jax.random.normal(k, a.shape, a.dtype) for k, a in zip(keys, leaves, strict=True)]
@@ -40,72 +47,136 @@ def tokens(*shape, seed=3):
     return jax.random.randint(jax.random.key(seed), shape, 0, VOCABULARY)
 
 
-def test_cross_entropy_equals_numpy_and_ignores_what_is_masked():
-    random = np.random.default_rng(0)
-    logits, targets = random.normal(size=(3, 4, 5)), random.integers(0, 5, (3, 4))
-    mask = random.random((3, 4)) < 0.6
-    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    losses = -np.take_along_axis(log_p, targets[..., None], -1)[..., 0]
-    single = np.float32(logits)
-    close(cross_entropy(single, targets), losses.mean())
-    close(cross_entropy(single, targets, mask), losses[mask].mean())
-    garbage = np.where(mask[..., None], single, np.nan)
-    gradient = jax.grad(cross_entropy)(jnp.asarray(garbage), targets, mask)
-    softmax = np.exp(log_p) - np.eye(5)[targets]
-    close(np.where(mask[..., None], gradient, 0), softmax * mask[..., None] / mask.sum())
-    assert cross_entropy(single, targets, np.zeros((3, 4), bool)) == 0
-    assert bits(float(np.log(8))) == pytest.approx(3)
+# The step.
 
 
-def test_clip_comes_before_the_optimiser():
-    gradient = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([4.0])}
-    optimizer = clipped(optax.sgd(0.1, momentum=0.9), max_norm=0.5)
-    state = optimizer.init(gradient)
-    for expected in (0.05, 0.05 * 1.9):  # momentum is of the clipped gradient
-        updates, state = optimizer.update(gradient, state)
-        np.testing.assert_allclose(optax.tree.norm(updates), expected, rtol=1e-6)
-    with pytest.raises(ValueError, match="expected max_norm to be above 0, got 0"):
-        clipped(optax.sgd(0.1), 0)
+def test_a_step_is_one_update_with_the_gradient_of_the_objective():
+    model = Sequential((Recurrent(rnnjax.GRU(4)), Pool("last"), Dense(2)))
+    params, xs = random_params(model), jax.random.normal(KEY, (3, 5, 3))
+    batch = Batch(xs, jnp.ones((3, 2)), lengths=jnp.array([5, 2, 1]), mask=jnp.array([1, 0, 1]) > 0)
+
+    def loss(params):
+        _, ys = model.apply(params, batch.inputs, lengths=batch.lengths)
+        return ((ys - 1) ** 2)[np.array([0, 2])].mean()
+
+    value, gradient = jax.value_and_grad(loss)(params)
+    norm = np.sqrt(sum(np.sum(np.square(g)) for g in jax.tree.leaves(gradient)))
+    optimizer = clipped(optax.sgd(0.5), 1e-3)
+    step = train_step(
+        SequenceObjective(model, squared_error), optimizer, watch=lambda g: {"b": g[2].b.sum()}
+    )
+    state, metrics = step(train_state(params, optimizer, KEY), batch)
+    close((metrics.loss, metrics.gradient_norm), (value, norm))  # the norm before the clip
+    close(metrics.watched["b"], gradient[2].b.sum())
+    expected = jax.tree.map(lambda p, g: p - 0.5 * 1e-3 / norm * g, params, gradient)
+    close(state.params, expected, 1e-6)
+    assert int(state.step) == 1 and state.carry == ()
+
+
+def test_equal_objectives_share_one_compilation():
+    def objective():
+        return TBPTTObjective(
+            Sequential((Embedding(7, 3), Recurrent(rnnjax.GRU(2)))), cross_entropy
+        )
+
+    assert objective() == objective() and hash(objective()) == hash(objective())
+
+
+def test_the_optimizer_is_told_the_loss():
+    optimizer = optax.chain(
+        optax.sgd(1e-3), optax.contrib.reduce_on_plateau(patience=1, factor=0.5, atol=1e9)
+    )
+    step = train_step(SequenceObjective(MODEL, cross_entropy), optimizer)
+    state = train_state(random_params(), optimizer, KEY)
+    for _ in range(3):
+        state, _ = step(state, Batch(tokens(2, 4), tokens(2, 4)))
+    assert float(optax.tree.get(state.opt_state, "scale")) < 1
+
+
+def test_every_step_draws_fresh_noise():
+    model = Sequential((Embedding(VOCABULARY, 8), Dropout(0.5), Dense(VOCABULARY)))
+    optimizer = optax.sgd(0.0)
+    step = train_step(SequenceObjective(model, cross_entropy), optimizer)
+    state = train_state(random_params(model), optimizer, KEY)
+    losses = []
+    for _ in range(3):
+        state, metrics = step(state, Batch(tokens(2, 6), tokens(2, 6, seed=4)))
+        losses.append(float(metrics.loss))
+    assert len(set(losses)) == 3
+
+
+# Truncated backpropagation through time.
 
 
 def test_tbptt_hands_the_carry_on_and_stops_the_gradient_there():
-    optimizer = clipped(optax.sgd(0.5), max_norm=1e-3)
-    start = train_state(MODEL, optimizer, jax.random.key(0), 0, batch_size=2)
-    start = start._replace(params=random_params())
-    text = tokens(2, 13)
-    step = tbptt_step(MODEL, cross_entropy, optimizer)
-    state = start
-    for inputs, targets in windows(np.asarray(text), 6):
-        carry, _ = MODEL.apply(state.params, inputs, state.carry)
+    params, text = random_params(), tokens(2, 13)
+    carry = MODEL.init_carry(params, (2,))
+    objective = jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True)
+    for batch in windows(np.asarray(text), 6):
 
-        def window_loss(params, before, inputs=inputs, targets=targets):
-            return cross_entropy(MODEL.apply(params, inputs, before)[1], targets)
+        def loss(params, before, batch=batch):
+            return cross_entropy(MODEL.apply(params, batch.inputs, before)[1], batch.targets)
 
-        loss, gradient = jax.value_and_grad(window_loss)(state.params, state.carry)
-        norm = optax.tree.norm(gradient)
-        scale = 0.5 * 1e-3 / norm
-        expected = optax.tree.add_scale(state.params, -scale, gradient)
-        state, metrics = step(state, inputs, targets)
-        close(tuple(metrics), (loss, norm))  # the norm is the one before the clip
-        close(state.params, expected, 1e-6)
-        close(state.carry, carry)
-    through_both = jax.grad(lambda p: window_loss(p, MODEL.apply(p, text[:, :6], start.carry)[0]))(
-        start.params
-    )
-    stopped = jax.grad(window_loss)(start.params, MODEL.apply(start.params, text[:, :6])[0])
-    assert not np.allclose(through_both[1].w_h, stopped[1].w_h)  # what is stopped is not nothing
+        expected = jax.value_and_grad(loss)(params, carry)
+        (value, after), gradient = objective(params, carry, batch)
+        close((value, gradient), expected)
+        close(after, MODEL.apply(params, batch.inputs, carry)[0])
+        carry = after
+    through_both = jax.grad(lambda p: loss(p, MODEL.apply(p, text[:, :6])[0]))(params)
+    assert not np.allclose(through_both[1].w_h, gradient[1].w_h)  # what is stopped is not nothing
 
 
-def test_tbptt_draws_fresh_noise_at_every_step():
-    model = Sequential((Embedding(VOCABULARY, 8), Dropout(0.5), Dense(VOCABULARY)))
-    optimizer = optax.sgd(0.0)
-    state = train_state(model, optimizer, jax.random.key(0), 0, batch_size=2)
-    step = tbptt_step(model, cross_entropy, optimizer)
-    losses = []
-    for _ in range(3):
-        state, metrics = step(state, tokens(2, 6), tokens(2, 6, seed=4))
-        losses.append(float(metrics.loss))
-    assert len(set(losses)) == 3
+@pytest.mark.parametrize("context", [3, 4, 11])
+def test_a_context_lets_the_gradient_flow_further_back(context):
+    params, text = random_params(), np.asarray(tokens(2, 13))
+    carry, steps = MODEL.init_carry(params, (2,)), 3
+    objective = jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True)
+    for number, batch in enumerate(windows(text, steps, context=context)):
+        start = number * steps
+        first = max(start - context, 0)
+
+        def loss(params, first=first, stop=start + steps):
+            before, _ = MODEL.apply(params, text[:, :first]) if first else (None, None)
+            before = jax.lax.stop_gradient(before)
+            _, logits = MODEL.apply(params, text[:, first:stop], before)
+            return cross_entropy(logits[:, -steps:], text[:, stop - steps + 1 : stop + 1])
+
+        (value, carry), gradient = objective(params, carry, batch)
+        close((value, gradient), jax.value_and_grad(loss)(params))
+    assert number == 3
+
+
+def test_no_gradient_flows_through_the_burn_in():
+    params, text = random_params(), np.asarray(tokens(2, 13))
+    carry = MODEL.apply(params, text[:, :2])[0]
+    batch = Batch(text[:, 2:9], text[:, 7:10])  # 4 steps of context, 2 of which burn in
+    objective = TBPTTObjective(MODEL, cross_entropy, burn_in=2)
+
+    def loss(params):
+        before, _ = MODEL.apply(jax.lax.stop_gradient(params), text[:, 2:4], carry)
+        _, logits = MODEL.apply(params, text[:, 4:9], before)
+        return cross_entropy(logits[:, -3:], batch.targets)
+
+    (value, after), gradient = jax.value_and_grad(objective, has_aux=True)(params, carry, batch)
+    close((value, gradient), jax.value_and_grad(loss)(params))
+    close(after, MODEL.apply(params, text[:, 2:5], carry)[0])  # three targets, three steps on
+    with pytest.raises(ValueError, match="expected a context of at least 2 steps.*got 1: 4 inputs"):
+        objective(params, carry, Batch(text[:, :4], text[:, 1:4]))
+
+
+def test_documents_start_afresh_where_the_windows_say_so():
+    params, text = random_params(), np.asarray(tokens(1, 9))
+    resets = np.zeros((1, 9), bool)
+    resets[0, 4] = True
+    objective, carry = TBPTTObjective(MODEL, cross_entropy), MODEL.init_carry(params, (1,))
+    found = evaluate(objective, params, windows(text, 2, resets=resets), carry)
+    parts = [cross_entropy(MODEL.apply(params, x)[1], y) for x, y in _documents(text)]
+    assert found == pytest.approx(float(np.mean(parts)), rel=1e-5)
+
+
+def _documents(text):
+    """Inputs 0-3 and 4-7 of one text, as documents of their own, with the inputs after each."""
+    return (text[:, :4], text[:, 1:5]), (text[:, 4:8], text[:, 5:9])
 
 
 def test_windows_cover_streams_in_order_and_targets_are_one_step_later():
@@ -114,20 +185,77 @@ def test_windows_cover_streams_in_order_and_targets_are_one_step_later():
     np.testing.assert_array_equal(rows.ravel(), np.arange(45))
     pairs = list(windows(rows, 4))
     assert len(pairs) == 3
-    np.testing.assert_array_equal(np.concatenate([i for i, _ in pairs], 1), rows[:, :12])
-    np.testing.assert_array_equal(np.concatenate([t for _, t in pairs], 1), rows[:, 1:13])
+    np.testing.assert_array_equal(np.concatenate([b.inputs for b in pairs], 1), rows[:, :12])
+    np.testing.assert_array_equal(np.concatenate([b.targets for b in pairs], 1), rows[:, 1:13])
+    assert pairs[0].resets is None
     assert len(list(windows(np.zeros((1, 9)), 4))) == 2  # the last target may be the last step
     with pytest.raises(ValueError, match="expected at least 5 steps for 5 streams, got 4"):
         streams(np.arange(4), 5)
 
 
-def test_evaluation_in_windows_equals_one_pass():
+@pytest.mark.parametrize("context", [0, 3, 5])
+def test_evaluation_in_windows_equals_one_pass(context):
     params, text = random_params(), np.asarray(tokens(2, 13))
     _, logits = MODEL.apply(params, text[:, :12])
     whole = cross_entropy(logits, text[:, 1:])
-    close(evaluate(MODEL, cross_entropy, params, text, steps=4), whole)
+    objective, carry = TBPTTObjective(MODEL, cross_entropy), MODEL.init_carry(params, (2,))
+    close(evaluate(objective, params, windows(text, 4, context=context), carry), whole)
     with pytest.raises(ValueError, match="expected streams of more than 13 steps, got 13"):
-        evaluate(MODEL, cross_entropy, params, text, steps=13)
+        evaluate(objective, params, windows(text, 13), carry)
+
+
+def test_evaluation_weighs_batches_by_what_counts():
+    params, text = random_params(), np.asarray(tokens(5, 6))
+    mask = np.random.default_rng(0).random((5, 6)) < 0.5
+    objective = SequenceObjective(MODEL, cross_entropy)
+    whole = cross_entropy(MODEL.apply(params, text)[1], text, mask)
+    batches = [Batch(text[rows], text[rows], mask[rows]) for rows in (slice(0, 1), slice(1, 5))]
+    close(evaluate(objective, params, batches), whole)
+    with pytest.raises(ValueError, match="expected at least one batch with predictions"):
+        evaluate(objective, params, [Batch(text, text, np.zeros((5, 6), bool))])
+
+
+# Scheduled sampling.
+
+
+def test_scheduled_sampling_is_the_loss_of_the_mixture():
+    params, text = random_params(), tokens(3, 7)
+    batch = Batch(text[:, :-1], text[:, 1:])
+    objective = ScheduledSampling(MODEL, cross_entropy, optax.linear_schedule(1.0, 0.0, 2))
+    gradient = jax.value_and_grad(objective, has_aux=True)
+    step = jnp.zeros((), int)
+    plain = SequenceObjective(MODEL, cross_entropy)(params, (), batch)[0]
+    (loss, step), _ = gradient(params, step, batch, KEY)  # every token is kept at first
+    close(loss, plain)
+    (loss, step), found = gradient(params, step, batch, KEY)
+    _, key_first, key_mix = jax.random.split(KEY, 3)
+    logits = MODEL.apply(params, batch.inputs, key=key_first)[1]
+    mixture = mix_in_samples(key_mix, batch.inputs, logits, 0.5)
+    assert np.sum(mixture != batch.inputs) > 0
+
+    def of_mixture(params):
+        return cross_entropy(MODEL.apply(params, mixture)[1], batch.targets)
+
+    close((loss, found), jax.value_and_grad(of_mixture)(params))
+    assert int(step) == 2
+    close(objective(params, step, batch)[0], plain)  # without a key
+
+
+def test_samples_come_from_the_prediction_before():
+    logits = jax.random.normal(KEY, (2, VOCABULARY))
+    many, tiled = jnp.full((20_000, 2), 1), jnp.broadcast_to(logits, (20_000, 2, VOCABULARY))
+    mixed = np.asarray(mix_in_samples(KEY, many, tiled, keep=0.25))
+    expected = 0.25 * np.eye(VOCABULARY)[1] + 0.75 * jax.nn.softmax(logits[0])
+    np.testing.assert_array_equal(mixed[:, 0], 1)
+    np.testing.assert_allclose(np.bincount(mixed[:, 1]) / 20_000, expected, atol=0.01)
+
+
+def test_inverse_sigmoid_is_the_papers():
+    steps, k = np.array([0, 3, 50, 300]), 20.0
+    close(inverse_sigmoid(k)(steps), k / (k + np.exp(steps / k)))
+
+
+# Sampling.
 
 
 def test_generation_at_low_temperature_takes_the_likeliest_token():

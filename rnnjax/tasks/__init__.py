@@ -4,7 +4,6 @@
 """
 
 from ._adding import Adding as Adding
-from ._batch import Batch as Batch
 from ._copy import CopyMemory as CopyMemory
 from ._ngram import ngram_bits as ngram_bits
 from ._text import Alphabet as Alphabet

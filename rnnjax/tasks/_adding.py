@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from .._core import frozen
-from ._batch import Batch
+from ..training import Batch
 
 
 @frozen

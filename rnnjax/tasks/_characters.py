@@ -17,13 +17,15 @@ from .. import cells
 from .._core import frozen, positive
 from ..layers import Dense, Dropout, Embedding, Layer, Recurrent, Sequential
 from ..training import (
+    Batch,
+    TBPTTObjective,
     bits,
     clipped,
     cross_entropy,
     evaluate,
     streams,
-    tbptt_step,
     train_state,
+    train_step,
     windows,
 )
 from ._text import Alphabet
@@ -140,7 +142,8 @@ def split(tokens: np.ndarray, window: int, held_out: float = 0.1, most: int = 20
 def held_out_bits(model: Layer, params: Any, tokens: np.ndarray, window: int) -> float:
     """Bits per character on held-out tokens."""
     rows = min(_HELD_OUT_ROWS, len(tokens) // (window + 1))
-    return bits(evaluate(model, cross_entropy, params, streams(tokens, rows), window))
+    held_out, carry = windows(streams(tokens, rows), window), model.init_carry(params, (rows,))
+    return bits(evaluate(TBPTTObjective(model, cross_entropy), params, held_out, carry))
 
 
 def train(model: Layer, data: Split, how: Training, evaluations: int = 12) -> Iterator[Progress]:
@@ -151,16 +154,18 @@ def train(model: Layer, data: Split, how: Training, evaluations: int = 12) -> It
     """
     optimizer = clipped(optax.inject_hyperparams(optax.adamw)(0.0, b2=0.99), how.clip)
     rows = min(how.batch, len(data.train) // (how.window + 1))
-    state = train_state(model, optimizer, jax.random.key(how.seed), 0, rows)
-    step = tbptt_step(model, cross_entropy, optimizer)
+    key_params, key = jax.random.split(jax.random.key(how.seed))
+    params = model.init(key_params, 0)
+    state = train_state(params, optimizer, key, model.init_carry(params, (rows,)))
+    step = train_step(TBPTTObjective(model, cross_entropy), optimizer)
     due, start = 1 / evaluations, None
-    for count, (inputs, targets) in enumerate(_epochs(data.train, rows, how)):
+    for count, batch in enumerate(_epochs(data.train, rows, how)):
         seconds = 0.0 if start is None else time.monotonic() - start
         fraction = seconds / (60 * how.minutes) if how.steps is None else count / how.steps
         if fraction >= 1:
             return
         opt_state = optax.tree.set(state.opt_state, learning_rate=how.rate(fraction))
-        state, metrics = step(state._replace(opt_state=opt_state), inputs, targets)
+        state, metrics = step(state._replace(opt_state=opt_state), batch)
         loss, norm = bits(float(metrics.loss)), float(metrics.gradient_norm)
         start = time.monotonic() if start is None else start  # the first step compiles
         held_out = None
@@ -170,7 +175,7 @@ def train(model: Layer, data: Split, how: Training, evaluations: int = 12) -> It
         yield Progress(count + 1, fraction, seconds, loss, norm, held_out, state.params)
 
 
-def _epochs(tokens: np.ndarray, rows: int, how: Training) -> Iterator[tuple]:
+def _epochs(tokens: np.ndarray, rows: int, how: Training) -> Iterator[Batch]:
     """Windows without end; every pass starts at another place, so that they differ."""
     random = np.random.default_rng(how.seed)
     rest = len(tokens) % how.window + 1

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._core import frozen, positive
-from ._batch import Batch
+from ..training import Batch
 
 
 @frozen

@@ -1,0 +1,174 @@
+"""Checkpoints: all that a run needs to go on, in a folder that a crash cannot spoil.
+
+Orbax writes them: arrays of any sharding, each checkpoint complete or not there. What is added
+here is that a checkpoint which does not fit, or is not what was written, is refused.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import keystr, tree_leaves_with_path
+from jaxtyping import PyTree
+
+_FORMAT = "rnnjax.training 1"
+
+
+def save_checkpoint(
+    folder: str | Path, step: int, state: PyTree, record: Any = None, *, keep: int = 3
+) -> None:
+    """Writes a checkpoint, which takes its place at once or not at all.
+
+    With several processes each calls this, and the folder is one that all of them see.
+
+    Args:
+        folder: of the run; a checkpoint is a folder in it, named by its step.
+        step: number of steps done.
+        state: any pytree of arrays and keys, such as a `TrainState`; however it is sharded.
+        record: whatever else belongs to it and JSON can hold, such as the history.
+        keep: number of checkpoints to keep; older ones are removed.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> state = {"w": jnp.arange(3.0), "key": jax.random.key(0)}
+        >>> with TemporaryDirectory() as folder:
+        ...     save_checkpoint(folder, 10, state, {"loss": 0.5})
+        ...     restored, record = load_checkpoint(folder, state)
+        >>> restored["w"], record
+        (Array([0., 1., 2.], dtype=float32), {'loss': 0.5})
+    """
+    from orbax.checkpoint import args
+
+    state = jax.tree.map(jnp.asarray, state)
+    about = {"format": _FORMAT, "arrays": _about(state), "record": record}
+    about["digest"] = _digest(state, record)
+    with _manager(folder, keep) as manager:
+        manager.save(
+            step,
+            args=args.Composite(
+                state=args.StandardSave(_filled(state)), about=args.JsonSave(about)
+            ),
+            force=True,
+        )
+
+
+def load_checkpoint(folder: str | Path, like: PyTree) -> tuple[Any, Any] | None:
+    """The state and record of the newest checkpoint in a folder; `None` if there is none.
+
+    Args:
+        folder: of the run.
+        like: a state of the same structure, shapes and dtypes, such as the one to start from.
+            Arrays come back sharded as its arrays are, on however many devices.
+
+    Raises:
+        ValueError: if the checkpoint is damaged, or belongs to something else. It is not
+            passed over for an older one: whether to lose those steps is yours to say.
+
+    Example:
+        >>> load_checkpoint("no/such/folder", {"w": jnp.zeros(3)}) is None
+        True
+    """
+    if not Path(folder).is_dir():
+        return None
+    like = jax.tree.map(jnp.asarray, like)
+    with _manager(folder) as manager:
+        step = manager.latest_step()
+        if step is None:
+            return None
+        place = Path(folder) / str(step)
+        about = _about_checkpoint(manager, step, place)
+        _check_fits(about["arrays"], _about(like), place)
+        state = _read(manager, step, place, like)
+    if _digest(state, about["record"]) != about["digest"]:
+        raise ValueError(_damaged(place, "what it holds is not what was written"))
+    return state, about["record"]
+
+
+def _manager(folder: str | Path, keep: int | None = None) -> Any:
+    from orbax.checkpoint import CheckpointManager, CheckpointManagerOptions
+
+    options = CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+    return CheckpointManager(Path(folder).absolute(), options=options)
+
+
+def _about_checkpoint(manager: Any, step: int, place: Path) -> dict[str, Any]:
+    from orbax.checkpoint import args
+
+    try:
+        about = manager.restore(step, args=args.Composite(about=args.JsonRestore())).about
+    except Exception as error:  # damage may show itself in any way
+        raise ValueError(_damaged(place, _short(error))) from error
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise ValueError(f"expected a checkpoint of rnnjax.training, got another's: {place}")
+    return about
+
+
+def _read(manager: Any, step: int, place: Path, like: Any) -> Any:
+    from orbax.checkpoint import args, utils
+
+    target = {name: utils.to_shape_dtype_struct(a) for name, a in _filled(like).items()}
+    try:
+        arrays = manager.restore(step, args=args.Composite(state=args.StandardRestore(target)))
+    except Exception as error:  # damage may show itself in any way
+        raise ValueError(_damaged(place, _short(error))) from error
+    leaves = [
+        arrays.state.get(name, leaf)
+        for name, leaf in zip(_names(like), jax.tree.leaves(like), strict=True)
+    ]
+    return jax.tree.structure(like).unflatten(leaves)
+
+
+def _check_fits(found: dict[str, str], expected: dict[str, str], place: Path) -> None:
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            raise ValueError(
+                f"expected a checkpoint with {name} {expected.get(name, 'absent')}, got "
+                f"{found.get(name, 'none')} in {place}: is it of another model or optimizer?"
+            )
+
+
+def _damaged(place: Path, why: str) -> str:
+    return (
+        f"expected a whole checkpoint, got a damaged one in {place}: {why}. "
+        "Remove that folder to go on from the one before it"
+    )
+
+
+def _short(error: Exception) -> str:
+    reason = str(error).strip().splitlines() or ["without a reason"]
+    return f"{type(error).__name__}: {reason[0][:200]}"
+
+
+def _names(tree: Any) -> list[str]:
+    return [keystr(path, simple=True, separator=".") for path, _ in tree_leaves_with_path(tree)]
+
+
+def _filled(tree: Any) -> dict[str, Any]:
+    """The arrays by name, but for empty ones, which Orbax refuses and nobody misses."""
+    return {n: a for n, a in zip(_names(tree), jax.tree.leaves(tree), strict=True) if a.size}
+
+
+def _about(tree: Any) -> dict[str, str]:
+    leaves = zip(_names(tree), jax.tree.leaves(tree), strict=True)
+    return {name: f"{a.dtype}{list(a.shape)}" for name, a in leaves}
+
+
+def _digest(tree: Any, record: Any) -> str:
+    digest = hashlib.sha256(json.dumps(record).encode())
+    for leaf in jax.tree.leaves(tree):
+        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        digest.update(_whole(jax.random.key_data(leaf) if key else leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _whole(array: jax.Array) -> np.ndarray:
+    """The whole of an array, some of which another process may hold."""
+    if array.is_fully_addressable or array.is_fully_replicated:
+        return np.asarray(array)
+    from jax.experimental.multihost_utils import process_allgather
+
+    return np.asarray(process_allgather(array, tiled=True))

@@ -1,0 +1,90 @@
+"""Where a loss stopped being a number."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.tree_util import keystr, tree_leaves_with_path
+
+from ._step import Metrics, TrainState
+
+
+def check_finite(
+    step: int, before: TrainState, batch: Any, metrics: Metrics, after: TrainState | None = None
+) -> None:
+    """Raises a `FloatingPointError` with a report if a step's loss or gradient is not finite.
+
+    Of an ensemble, if no member's is. Not if the optimizer held the step back, as one made by
+    `recipe(…, skip=10)` does with ten of them in a row.
+
+    Args:
+        step: the step's number, the first being 1.
+        before: the state that it started from.
+        batch: what it was given.
+        metrics: what it reported.
+        after: the state that it ended with.
+
+    Example:
+        >>> from rnnjax.training import train_state
+        >>> import optax
+        >>> state = train_state({"w": jnp.array([1.0, jnp.inf])}, optax.sgd(0.1), jax.random.key(0))
+        >>> check_finite(3, state, (), Metrics(jnp.array(jnp.nan), jnp.array(jnp.nan)))
+        Traceback (most recent call last):
+        FloatingPointError: the loss of step 3 is nan and its gradient's norm nan.
+        It began before: of the parameters, w is not finite (1 of 2 entries, the first [1]).
+    """
+    loss, norm = np.asarray(metrics.loss), np.asarray(metrics.gradient_norm)
+    if (np.isfinite(loss) & np.isfinite(norm)).any() or _skipped(before, after):
+        return
+    raise FloatingPointError(
+        f"the loss of step {step} is {_number(loss)} and its gradient's norm {_number(norm)}.\n"
+        + _where(before, batch, bool(np.isfinite(loss).any()))
+    )
+
+
+def _skipped(before: TrainState, after: TrainState | None) -> bool:
+    """Whether `optax.apply_if_finite` held this step back."""
+    if after is None or np.all(optax.tree.get(after.opt_state, "last_finite", True)):
+        return False
+    leaves = zip(jax.tree.leaves(before.params), jax.tree.leaves(after.params), strict=True)
+    return all(np.array_equal(old, new) for old, new in leaves)
+
+
+def _where(before: TrainState, batch: Any, loss_is_finite: bool) -> str:
+    for name, tree in (("parameters", before.params), ("optimizer's state", before.opt_state)):
+        if found := _culprits(tree):
+            return f"It began before: of the {name}, {found}."
+    if found := _culprits(before.carry):
+        return f"It began with the carry that was handed over: {found}."
+    if found := _culprits(batch):
+        return f"It began with the data: of the batch, {found}."
+    if loss_is_finite:
+        return (
+            "Parameters, carry and data are finite, and so is the loss: the gradient overflowed "
+            "on its way back, or is not defined somewhere (the square root or norm of 0)."
+        )
+    return (
+        "Parameters, carry and data are finite: it began within this step. The step before may "
+        "have been too long: try a lower learning rate or a lower clip; or the loss is not "
+        "defined somewhere (the logarithm of 0)."
+    )
+
+
+def _culprits(tree: Any) -> str:
+    found = []
+    for path, leaf in tree_leaves_with_path(tree):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+            continue
+        bad = ~np.isfinite(np.asarray(leaf))
+        if bad.any():
+            name = keystr(path, simple=True, separator=".") or "an array"
+            first = [int(i) for i in np.argwhere(bad)[0]]
+            entries = f"{bad.sum()} of {bad.size} entries, the first {first}"
+            found.append(f"{name} is not finite ({entries})")
+    return ", ".join(found)
+
+
+def _number(numbers: np.ndarray) -> str:
+    return str(numbers.item()) if numbers.ndim == 0 else str(numbers.tolist())

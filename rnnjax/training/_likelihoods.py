@@ -1,0 +1,128 @@
+"""Losses of models that predict a distribution of real numbers, and how to read it off."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy import stats
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
+
+from ._masked import fitting, masked_mean
+
+# A likelihood grows without bound where a scale goes to 0 at a target that is met.
+_LEAST_SCALE = 1e-4
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution for every prediction.
+
+    Attributes:
+        mean: its mean.
+        scale: its standard deviation.
+
+    Example:
+        >>> Gaussian.of(jnp.array([3.0, 0.0])).mean
+        Array(3., dtype=float32)
+    """
+
+    mean: Float[Array, "*batch"]
+    scale: Float[Array, "*batch"]
+
+    @classmethod
+    def of(cls, outputs: Float[ArrayLike, "*batch 2"]) -> "Gaussian":
+        """That of a model's outputs: `mean = outputs[0]`, `scale = softplus(outputs[1]) + 1e-4`."""
+        mean, scale = _parts(outputs, 2)
+        return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE)
+
+
+class StudentT(NamedTuple):
+    """Student's t distribution, moved and stretched, for every prediction.
+
+    Attributes:
+        mean: its centre.
+        scale: its scale; the standard deviation is `sqrt(freedom / (freedom - 2))` times it.
+        freedom: degrees of freedom, above 2: the fewer, the heavier the tails.
+
+    Example:
+        >>> StudentT.of(jnp.array([3.0, 0.0, -20.0])).freedom
+        Array(2., dtype=float32)
+    """
+
+    mean: Float[Array, "*batch"]
+    scale: Float[Array, "*batch"]
+    freedom: Float[Array, "*batch"]
+
+    @classmethod
+    def of(cls, outputs: Float[ArrayLike, "*batch 3"]) -> "StudentT":
+        """That of a model's outputs: as `Gaussian.of`, and `freedom = 2 + softplus(outputs[2])`."""
+        mean, scale, freedom = _parts(outputs, 3)
+        return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE, 2 + jax.nn.softplus(freedom))
+
+
+def gaussian_loss(
+    outputs: Float[ArrayLike, "*batch 2"],
+    targets: Float[ArrayLike, "*batch"],
+    mask: Bool[ArrayLike, "*#batch"] | None = None,
+) -> Float[Array, ""]:
+    """Mean negative log-likelihood of the targets, in nats, under `Gaussian.of(outputs)`.
+
+    Args:
+        outputs: two numbers for each target, on an axis of their own, as `Dense(2)` gives.
+        targets: what is to be predicted.
+        mask: true where a prediction counts; by default everywhere.
+
+    Raises:
+        ValueError: if the shapes do not fit together.
+
+    Example:
+        >>> gaussian_loss(jnp.array([[0.0, 0.5413]]), jnp.array([1.0])).round(3)
+        Array(1.419, dtype=float32)
+    """
+    outputs, targets = fitting(outputs, targets, features=1)
+
+    def losses(outputs, targets):
+        mean, scale = Gaussian.of(outputs)
+        return -stats.norm.logpdf(targets, mean, scale)
+
+    return masked_mean(losses, mask, outputs, targets)
+
+
+def student_t_loss(
+    outputs: Float[ArrayLike, "*batch 3"],
+    targets: Float[ArrayLike, "*batch"],
+    mask: Bool[ArrayLike, "*#batch"] | None = None,
+) -> Float[Array, ""]:
+    """Mean negative log-likelihood of the targets, in nats, under `StudentT.of(outputs)`.
+
+    Heavier tails than `gaussian_loss`: an outlier costs its logarithm, not its square.
+
+    Args:
+        outputs: three numbers for each target, on an axis of their own, as `Dense(3)` gives.
+        targets: what is to be predicted.
+        mask: true where a prediction counts; by default everywhere.
+
+    Raises:
+        ValueError: if the shapes do not fit together.
+
+    Example:
+        >>> student_t_loss(jnp.array([[0.0, 0.5413, 0.0]]), jnp.array([1.0])).round(3)
+        Array(1.593, dtype=float32)
+    """
+    outputs, targets = fitting(outputs, targets, features=1)
+
+    def losses(outputs, targets):
+        mean, scale, freedom = StudentT.of(outputs)
+        return -stats.t.logpdf(targets, freedom, mean, scale)
+
+    return masked_mean(losses, mask, outputs, targets)
+
+
+def _parts(outputs: ArrayLike, count: int) -> list[Array]:
+    outputs = jnp.asarray(outputs)
+    if outputs.shape[-1:] != (count,):
+        raise ValueError(
+            f"expected outputs with {count} entries on the last axis, got shape "
+            f"{list(outputs.shape)}"
+        )
+    return [outputs[..., i] for i in range(count)]

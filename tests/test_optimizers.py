@@ -1,0 +1,387 @@
+"""Clips and their order, roles and decay, learning rates, averages of parameters."""
+
+import json
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from cases import CASES, stacked
+
+import rnnjax
+from rnnjax.layers import Bidirectional, Dense, Dropout, Embedding, LayerNorm, Recurrent, Sequential
+from rnnjax.training import (
+    ROLES,
+    Plateau,
+    StartAveraging,
+    average_of,
+    averaged,
+    clipped,
+    decays,
+    label_by_role,
+    recipe,
+    train_state,
+    zaremba_schedule,
+)
+
+KEY = jax.random.key(0)
+
+
+def draws(count, *shape, seed=0):
+    """`count` gradients, each of two arrays."""
+    random = np.random.default_rng(seed)
+    pairs = random.normal(size=(count, 2, *shape)).astype(np.float32)
+    return [{"a": a, "b": b} for a, b in pairs]
+
+
+def run(optimizer, params, gradients):
+    """Parameters and states after every update."""
+    update, state, steps = jax.jit(optimizer.update), optimizer.init(params), []
+    for gradient in gradients:
+        updates, state = update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        steps.append((params, state))
+    return steps
+
+
+def close(a, b, tolerance=1e-6):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, tolerance, tolerance), a, b)
+
+
+# Clips
+
+
+def norm(tree):
+    return np.sqrt(sum((np.float64(a) ** 2).sum() for a in tree.values()))
+
+
+def by_norm(gradient, params, limit):
+    return {k: g * min(1, limit / norm(gradient)) for k, g in gradient.items()}
+
+
+def by_value(gradient, params, limit):
+    return {k: np.clip(g, -limit, limit) for k, g in gradient.items()}
+
+
+def by_unit(gradient, params, limit):
+    def clip(g, w):  # a unit is a column
+        most = limit * np.maximum(np.sqrt((w**2).sum(0)), 1e-3)
+        return g * np.minimum(1, most / np.sqrt((g**2).sum(0)))
+
+    return {k: clip(g, params[k]) for k, g in gradient.items()}
+
+
+@pytest.mark.parametrize("by, clip", [("norm", by_norm), ("value", by_value), ("unit", by_unit)])
+def test_the_clip_comes_before_the_optimiser(by, clip):
+    params, *gradients = draws(4, 3, 2)
+    gradients[1] = jax.tree.map(lambda g: g / 100, gradients[1])  # nothing to clip
+    momentum, expected = {"a": 0, "b": 0}, params
+    optimizer = clipped(optax.sgd(0.1, momentum=0.9), 0.3, by=by)
+    for gradient, (actual, _) in zip(gradients, run(optimizer, params, gradients), strict=True):
+        small = clip(gradient, expected, 0.3)
+        momentum = {k: 0.9 * momentum[k] + small[k] for k in small}
+        expected = {k: expected[k] - 0.1 * momentum[k] for k in small}
+        close(actual, expected)
+
+
+def test_clips_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="expected limit to be above 0, got 0"):
+        clipped(optax.sgd(0.1), 0)
+    with pytest.raises(ValueError, match="expected by to be one of norm, value, unit, got 'row'"):
+        clipped(optax.sgd(0.1), by="row")
+    with pytest.raises(ValueError, match="expected accumulate to be a positive integer, got 0"):
+        recipe(optax.sgd(0.1), accumulate=0)
+
+
+def test_the_recipe_clips_the_accumulated_gradient():
+    params, *gradients = draws(5, 3, 2)
+    nan = jax.tree.map(lambda g: g * np.nan, gradients[0])
+    means = [jax.tree.map(lambda a, b: (a + b) / 2, *gradients[i : i + 2]) for i in (0, 2)]
+    assert min(map(norm, means)) > 1.5  # or the clip would do nothing
+    whole = run(clipped(optax.adam(0.1), 1.5), params, means)
+    optimizer = recipe(optax.adam(0.1), clip=1.5, accumulate=2, skip=1)
+    given = [gradients[0], nan, gradients[1], gradients[2], gradients[3]]
+    parts = [p for p, _ in run(optimizer, params, given)]
+    close(parts[:2], [params, params])
+    close(parts[2:4], [whole[0][0]] * 2)
+    close(parts[4], whole[1][0])
+    broken = run(optimizer, params, [gradients[0], nan, nan])[-1][0]  # one more than may be
+    assert np.isnan(broken["a"]).all()
+
+
+def test_the_recipe_passes_the_loss_on():
+    plateau = optax.contrib.reduce_on_plateau(factor=0.5, patience=2)
+    optimizer = recipe(optax.chain(optax.sgd(1.0), plateau), clip=9.0, accumulate=2, skip=1)
+    params, gradient = jnp.zeros(1), jnp.ones(1)
+    state, moves = optimizer.init(params), []
+    for _ in range(8):
+        updates, state = jax.jit(optimizer.update)(gradient, state, params, value=1.0)
+        moves.append(float(updates[0]))
+    assert moves == [0, -1, 0, -1, 0, -0.5, 0, -0.5]
+
+
+# Roles
+
+
+OURS = [case for case in CASES if type(case.cell).__module__.startswith("rnnjax")]
+
+
+@pytest.mark.parametrize("case", OURS, ids=lambda case: case.id)
+def test_every_parameter_of_a_cell_has_a_role(case):
+    params = case.cell.init(KEY, case.input_size)
+    labels = label_by_role(params)
+    assert set(jax.tree.leaves(labels)) <= set(ROLES)
+    assert label_by_role(stacked([params, params])) == labels  # an ensemble
+    ranks = zip(jax.tree.leaves(params), jax.tree.leaves(decays(params)), strict=True)
+    assert all((a.ndim > 1) == decay for a, decay in ranks)
+
+
+MODEL = Sequential(
+    (
+        Embedding(7, 3),
+        Bidirectional(rnnjax.GRU(2)),
+        LayerNorm(),
+        Dropout(None),
+        Recurrent(rnnjax.Jordan(2, 2)),
+        Dense(2),
+    )
+)
+
+
+def test_roles_of_a_model():
+    labels = label_by_role(MODEL.init(KEY))
+    gru = ("input", "recurrent", "bias", "bias")
+    jordan = ("input", "recurrent", "bias", "dense", "bias")
+    norm, dense = ("scale", "bias"), ("dense", "bias")
+    assert labels == ("embedding", (gru, gru), norm, ("rate",), jordan, dense)
+
+
+class OwnParams(NamedTuple):
+    w_in: np.ndarray
+    leak: np.ndarray
+    nu_log: np.ndarray
+
+
+def test_roles_of_a_users_parameters():
+    own = OwnParams(*np.ones((3, 2), np.float32))
+    assert label_by_role(own) == ("dense", "eigenvalue", "eigenvalue")
+    assert label_by_role(own, {"w_in": "input"}) == ("input", "eigenvalue", "eigenvalue")
+    assert label_by_role({"start": 1.0}, {"start": "bias"}) == {"start": "bias"}
+    assert decays(own, {"w": "scale"}) == (False, False, False)
+    with pytest.raises(ValueError, match=r"known role, got 'start'; pass roles=\{'start': …\}"):
+        label_by_role({"start": 1.0})
+
+
+def random_params():
+    leaves, structure = jax.tree.flatten(MODEL.init(KEY))
+    random = np.random.default_rng(0)
+    return structure.unflatten([random.normal(size=a.shape).astype(np.float32) for a in leaves])
+
+
+def test_decay_leaves_all_but_weights_alone():
+    params = random_params()
+    gradients = [jax.tree.map(np.zeros_like, params)]
+    left = {"input": 0.95, "recurrent": 0.95, "dense": 0.95, "embedding": 0.95}
+    expected = jax.tree.map(lambda p, r: p * left.get(r, 1), params, label_by_role(params))
+    for adamw in (optax.adamw, optax.inject_hyperparams(optax.adamw, static_args="mask")):
+        optimizer = clipped(adamw(0.1, weight_decay=0.5, mask=decays))
+        [(moved, _)] = run(optimizer, params, gradients)
+        close(moved, expected)
+
+
+def test_roles_have_rates_of_their_own():
+    params = random_params()
+    gradients = [jax.tree.map(np.ones_like, params)]
+    rates = dict.fromkeys(ROLES, 0.1) | {"recurrent": 0.01, "embedding": 0.0}
+    optimizer = optax.partition({r: optax.sgd(rates[r]) for r in ROLES}, label_by_role)
+    [(moved, _)] = run(optimizer, params, gradients)
+    close(moved, jax.tree.map(lambda p, r: p - rates[r], params, label_by_role(params)))
+
+
+# Learning rates
+
+
+def test_zarembas_schedule_holds_and_then_falls_every_epoch():
+    schedule = zaremba_schedule(2.0, epoch=3, hold=2, factor=1 / 1.2)
+    expected = [2.0] * 6 + [2 / 1.2] * 3 + [2 / 1.2**2] * 3 + [2 / 1.2**3]
+    close([schedule(step) for step in range(13)], expected)
+    for wrong in ({"epoch": 0, "hold": 1}, {"epoch": 1, "hold": 0}):
+        with pytest.raises(ValueError, match="to be a positive integer, got 0"):
+            zaremba_schedule(1.0, factor=0.5, **wrong)
+
+
+def with_rates(*rates):
+    """The state of a model with a rate for each of its roles, deep in a chain."""
+    sgds = [optax.inject_hyperparams(optax.sgd)(learning_rate=rate) for rate in rates]
+    optimizer = optax.partition(dict(enumerate(sgds)), tuple(range(len(rates))))
+    params = tuple(jnp.ones(2) for _ in rates)
+    return train_state(params, recipe(optimizer, accumulate=2, skip=3), KEY)
+
+
+def rates_of(state):
+    found = optax.tree.get_all_with_path(state.opt_state, "learning_rate")
+    return np.array([rate for _, rate in found])
+
+
+def records(losses):
+    return [{"step": i, "held_out": loss} for i, loss in enumerate(losses)]
+
+
+def replayed(callback, state, losses, look):
+    """What `look` sees after every round of training with these held-out losses."""
+    seen = []
+    for rounds in range(1, len(losses) + 1):
+        history = json.loads(json.dumps(records(losses[:rounds])))
+        state = callback(state, history)
+        seen.append(look(state))
+    return np.array(seen)
+
+
+def halvings(losses, patience):
+    rate, least, since, rates = 1.0, float("inf"), 0, []
+    for loss in losses:
+        least, since = (loss, 0) if loss < least else (least, since + 1)
+        if since == patience:
+            rate, since = rate / 2, 0
+        rates.append(rate)
+    return np.array(rates)
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_a_plateau_lowers_all_rates(patience):
+    losses = [5.0, 4.0, 4.5, 4.0, 4.1, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 2.0]
+    assert halvings(losses, 3).tolist() == [1.0] * 4 + [0.5] * 4 + [0.25] * 3 + [0.125] * 2
+    rates = replayed(Plateau(0.5, patience), with_rates(1.0, 0.2), losses, rates_of)
+    close(rates, halvings(losses, patience)[:, None] * [1.0, 0.2])
+
+
+def test_members_of_an_ensemble_have_plateaus_of_their_own():
+    losses = np.random.default_rng(0).normal(size=(12, 3))
+    optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
+    state = jax.vmap(lambda p: train_state(p, optimizer, KEY))(jnp.ones((3, 2)))
+    rates = replayed(Plateau(0.5, 2), state, losses.tolist(), rates_of)[:, 0]
+    close(rates, np.stack([halvings(member, 2) for member in losses.T], 1))
+    assert (rates != rates[:, :1]).any()
+    with pytest.raises(ValueError, match=r"for each of the members \[3\], got \[2\]"):
+        Plateau(patience=1)(state, records([[1.0, 2.0]]))
+
+
+def test_a_plateau_says_what_it_lacks():
+    state, fixed = with_rates(1.0), train_state(jnp.ones(2), optax.sgd(1.0), KEY)
+    for history in ([], [{"step": 1}], records([1.0, None])):
+        with pytest.raises(ValueError, match="expected a history of held-out losses, got none"):
+            Plateau()(state, history)
+    with pytest.raises(ValueError, match="expected an optimiser with a learning rate in its state"):
+        Plateau()(fixed, records([1.0]))
+    scheduled = optax.inject_hyperparams(optax.sgd)(learning_rate=optax.constant_schedule(1.0))
+    with pytest.raises(ValueError, match="that is a number, got a schedule"):
+        Plateau()(train_state(jnp.ones(2), scheduled, KEY), records([1.0]))
+    with pytest.raises(ValueError, match="expected factor to be between 0 and 1, got 2"):
+        Plateau(factor=2)
+    with pytest.raises(ValueError, match="expected patience to be a positive integer, got 0"):
+        Plateau(patience=0)
+
+
+# Averages
+
+
+def mean_of(trees):
+    return jax.tree.map(lambda *a: np.mean(a, axis=0, dtype=np.float64), *trees)
+
+
+@pytest.mark.parametrize("start", [0, 1, 4])
+def test_averaged_sgd_is_the_mean_since_the_start(start):
+    params, *gradients = draws(8, 2)
+    steps = run(clipped(averaged(optax.adam(0.5), 1.0, start=start)), params, gradients)
+    plain = run(clipped(optax.adam(0.5)), params, gradients)
+    trail = [params, *(p for p, _ in plain)]
+    for step, (actual, state) in enumerate(steps, 1):
+        close(actual, trail[step])  # averaging changes nothing
+        close(average_of(state), mean_of(trail[start : step + 1] or [trail[step]]))
+
+
+def test_the_moving_average_starts_as_a_mean():
+    params, *gradients = draws(8, 2)
+    steps = run(averaged(optax.adam(0.5), decay=0.75), params, gradients)
+    expected = mean_of([p for p, _ in steps[:4]])  # 1 / (1 - 0.75) of them
+    close(average_of(steps[3][1]), expected)
+    for actual, state in steps[4:]:
+        expected = jax.tree.map(lambda a, p: 0.75 * a + 0.25 * p, expected, actual)
+        close(average_of(state), expected)
+
+
+def test_an_average_counts_updates_not_gradients():
+    params, *gradients = draws(9, 2)
+    inner = averaged(optax.sgd(0.5), 1.0)
+    steps = run(recipe(inner, accumulate=2, skip=1), params, gradients)
+    close(average_of(steps[-1][1]), mean_of([p for p, _ in steps[1::2]]))
+    nan = jax.tree.map(lambda g: g * np.nan, gradients[0])
+    steps = run(recipe(inner, skip=1), params, [*gradients[:3], nan])
+    close(average_of(steps[3][1]), mean_of([p for p, _ in steps[:3]]))
+
+
+def test_averages_of_an_ensemble_are_those_of_its_members():
+    random = np.random.default_rng(0)
+    params, gradients = random.normal(size=(2, 3, 2)).astype(np.float32)
+    optimizer = averaged(optax.sgd(0.5, momentum=0.9), 0.6)
+
+    def train(params, gradient):
+        return [average_of(state) for _, state in run(optimizer, params, [gradient] * 4)]
+
+    alone = [train(p, g) for p, g in zip(params, gradients, strict=True)]
+    close(jax.vmap(train)(params, gradients), stacked(alone))
+
+
+def test_the_average_of_bfloat16_is_kept_in_float32():
+    steps = run(averaged(optax.sgd(1.0)), jnp.ones(2, jnp.bfloat16), [jnp.ones(2, jnp.bfloat16)])
+    assert average_of(steps[-1][1]).dtype == jnp.float32
+
+
+def test_averages_that_are_none_are_refused():
+    params = jnp.ones(2)
+    with pytest.raises(ValueError, match="expected decay to be above 0 and at most 1, got 1.5"):
+        averaged(optax.sgd(0.1), 1.5)
+    with pytest.raises(ValueError, match=r"expected update\(gradient, state, params\), got no"):
+        optimizer = averaged(optax.sgd(0.1))
+        optimizer.update(params, optimizer.init(params))
+    for optimizer, count in ((optax.sgd(0.1), 0), (averaged(averaged(optax.sgd(0.1))), 2)):
+        with pytest.raises(ValueError, match=f"with one `averaged` in it, got {count}"):
+            average_of(optimizer.init(params))
+
+
+def start_of(state):
+    return optax.tree.get(state.opt_state, "start")
+
+
+def test_averaging_starts_when_the_loss_is_above_the_least_of_long_ago():
+    optimizer = clipped(averaged(optax.sgd(1.0), 1.0, start=None))
+    state = train_state(jnp.ones(2), optimizer, KEY)
+    never = start_of(state)
+    losses = [5.0, 4.0, 3.0, 3.5, 2.9, 3.1, 2.0, 9.0]
+    callback, starts = StartAveraging(rounds=2), []
+    for rounds in range(1, 9):
+        opt_state = optax.tree.set(state.opt_state, step=jnp.int32(10 * rounds))
+        state = callback(state._replace(opt_state=opt_state), records(losses[:rounds]))
+        starts.append(start_of(state))
+    # 3.5 and 2.9 are above some of the last two, 3.1 is above the 3.0 of three rounds ago
+    assert starts == [never] * 5 + [60] * 3
+    with pytest.raises(ValueError, match="expected rounds to be a positive integer, got 0"):
+        StartAveraging(0)
+    with pytest.raises(ValueError, match="with one `averaged` in it, got 0"):
+        callback(train_state(jnp.ones(2), optax.sgd(1.0), KEY), records(losses))
+
+
+def test_averaging_starts_for_each_member_and_includes_where_it_stood():
+    optimizer = averaged(optax.sgd(1.0), 1.0, start=None)
+    state = jax.vmap(lambda p: train_state(p, optimizer, KEY))(jnp.zeros((2, 1)))
+    losses = [[3.0, 3.0], [2.0, 2.0], [1.0, 4.0]]
+    update = jax.jit(jax.vmap(optimizer.update))
+    params, opt_state = state.params, state.opt_state
+    for rounds in range(1, 5):  # parameters -1, -2, -3, -4
+        updates, opt_state = update(jnp.ones((2, 1)), opt_state, params)
+        params = optax.apply_updates(params, updates)
+        state = state._replace(opt_state=opt_state)
+        opt_state = StartAveraging(1)(state, records(losses[:rounds])).opt_state
+    close(average_of(opt_state), [[-4.0], [-3.5]])
