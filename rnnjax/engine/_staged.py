@@ -175,11 +175,14 @@ staged_loop.defvjp(_forward, _backward)
 def _through_pre_activations(cell, params, xs, carries, d_s):
     """The gradients in parameters and inputs, all steps at once.
 
-    Time and batch are merged: XLA transposes whole buffers to contract over two axes.
+    Time and batch are merged: XLA transposes whole buffers to contract over two axes. But what is
+    merged cannot stay divided by rows among devices: each would gather whole batches.
     """
     lead = jax.tree.leaves(xs)[0].shape[:-1]
 
     def rows(tree):
+        if jax.device_count() > 1:
+            return tree
         return jax.tree.map(lambda a: a.reshape(prod(lead), *a.shape[len(lead) :]), tree)
 
     def pre_activations(params, xs):

@@ -9,6 +9,7 @@
   `temporal_activation_penalty`; metrics: `accuracy`, `sequence_accuracy`, `bits`, `perplexity`.
 * Optax chains: `clipped`, `recipe`, `averaged`, `decays`, `label_by_role`, `zaremba_schedule`;
   reactions to held-out losses: `Plateau`, `StartAveraging`.
+* Many devices: `replicate`, `shard`, `shard_weights`.
 * Data: `Batch`, `shuffled`, `padded`, `bucketed`, `streams`, `windows`, `valid_steps`.
 
 Whatever Optax has is not here under another name: optimisers, schedules with a warm-up,
@@ -27,6 +28,9 @@ from ._checkpoint import load_checkpoint as load_checkpoint
 from ._checkpoint import save_checkpoint as save_checkpoint
 from ._ctc import ctc_feasible as ctc_feasible
 from ._ctc import ctc_loss as ctc_loss
+from ._devices import replicate as replicate
+from ._devices import shard as shard
+from ._devices import shard_weights as shard_weights
 from ._ensemble import ensemble_log_probs as ensemble_log_probs
 from ._ensemble import ensemble_step as ensemble_step
 from ._evaluate import evaluate as evaluate

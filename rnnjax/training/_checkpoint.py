@@ -161,12 +161,17 @@ def _digest(tree: Any, record: Any) -> str:
     digest = hashlib.sha256(json.dumps(record).encode())
     for leaf in jax.tree.leaves(tree):
         key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        digest.update(_whole(jax.random.key_data(leaf) if key else leaf).tobytes())
+        digest.update(whole(jax.random.key_data(leaf) if key else leaf).tobytes())
     return digest.hexdigest()
 
 
-def _whole(array: jax.Array) -> np.ndarray:
-    """The whole of an array, some of which another process may hold."""
+def whole(array: jax.Array) -> np.ndarray:
+    """The whole of an array, some of which another process may hold.
+
+    Example:
+        >>> whole(jnp.arange(3))
+        array([0, 1, 2], dtype=int32)
+    """
     if array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
     from jax.experimental.multihost_utils import process_allgather

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 from jax.tree_util import keystr, tree_leaves_with_path
 
+from ._checkpoint import whole
 from ._step import Metrics, TrainState
 
 
@@ -77,7 +78,7 @@ def _culprits(tree: Any) -> str:
     for path, leaf in tree_leaves_with_path(tree):
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             continue
-        bad = ~np.isfinite(np.asarray(leaf))
+        bad = ~np.isfinite(whole(jnp.asarray(leaf)))
         if bad.any():
             name = keystr(path, simple=True, separator=".") or "an array"
             first = [int(i) for i in np.argwhere(bad)[0]]

@@ -1,0 +1,139 @@
+"""Many devices: where arrays lie decides how a compiled step runs, and JAX does the rest.
+
+`train_step`, `ensemble_step`, `fit` and `evaluate` are the same on one device and on many. One
+places their arguments on a `jax.sharding.Mesh` of devices, of one host or of several:
+
+* data parallel: `replicate` the state, and `shard` every batch, and the carry of streams, by rows;
+* ensemble parallel: `shard` the states by members;
+* model parallel: `shard_weights` the state. With a mesh of two axes, data parallel too.
+
+Any mesh will do; its axes are made automatic, as the engine leaves to the compiler what lies where.
+
+Several hosts each run the same program, which begins with `jax.distributed.initialize` and makes
+its mesh of all their devices. If one of them dies, JAX stops the others with an error, within
+about the `heartbeat_timeout_seconds` it was given. Started again, on however many devices, `fit`
+goes on from its checkpoint.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.tree_util import keystr, tree_map_with_path
+from jaxtyping import PyTree
+
+Tree = TypeVar("Tree", bound=PyTree)
+
+
+def replicate(tree: Tree, mesh: Mesh) -> Tree:
+    """Puts a whole copy of every array on every device of a mesh.
+
+    Args:
+        tree: arrays, such as a `TrainState`; in several processes the same in each. What is
+            sharded over the mesh is brought together.
+        mesh: the devices, such as `jax.make_mesh((8,), ("data",))`.
+
+    Example:
+        >>> mesh = jax.make_mesh((1,), ("data",))
+        >>> replicate({"w": np.ones((2, 3))}, mesh)["w"].is_fully_replicated
+        True
+    """
+    sharding = NamedSharding(_automatic(mesh), PartitionSpec())
+    return jax.tree.map(lambda a: _placed(_put, sharding, a), tree)
+
+
+def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
+    """Divides the leading axis of every array among the devices along an axis of a mesh.
+
+    For rows of a batch: a step then computes each device's rows there, and adds up the gradients
+    once. For members of an ensemble: devices have nothing to tell each other.
+
+    Args:
+        tree: a batch `[B, …]`, the carry of streams, or the states of an ensemble. Of several
+            processes each gives its own part: B divided by the number of processes.
+        mesh: the devices.
+        axis: the name of the mesh's axis. Along its other axes there are copies.
+
+    Raises:
+        ValueError: if the leading axis does not divide, or the mesh has no such axis.
+
+    Example:
+        >>> from rnnjax.training import Batch
+        >>> mesh = jax.make_mesh((1,), ("data",))
+        >>> shard(Batch(np.ones((4, 5, 3)), np.ones((4, 1))), mesh).inputs.sharding.spec
+        P('data',)
+    """
+    _check_axis(mesh, axis)
+    sharding = NamedSharding(_automatic(mesh), PartitionSpec(axis))
+    parts = mesh.local_mesh.shape[axis]
+
+    def place(path: Any, a: Any) -> Any:
+        if not np.ndim(a) or np.shape(a)[0] % parts:
+            raise ValueError(
+                f"expected arrays [n, …] with n a multiple of this process's {parts} devices along "
+                f"{axis!r}, got {list(np.shape(a))} for {keystr(path) or 'one'}"
+            )
+        return _placed(jax.make_array_from_process_local_data, sharding, a)
+
+    return tree_map_with_path(place, tree)
+
+
+def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
+    """Divides every array among the devices along an axis of a mesh, on its last axis.
+
+    For models that one device cannot hold: weights, and what the optimizer keeps of them, lie
+    in parts. It is no way to be faster. As a recurrent product needs the whole state, devices
+    exchange states and gates several times in every time step, forwards and backwards, and wait
+    for each other each time; what divides by rows or members should be divided so.
+
+    Args:
+        tree: a `TrainState`, or parameters; in several processes the same in each. An array is
+            divided on its last axis that the devices divide evenly; one without is replicated.
+        mesh: the devices.
+        axis: the name of the mesh's axis. Along its other axes there are copies.
+
+    Raises:
+        ValueError: if the mesh has no such axis.
+
+    Example:
+        >>> mesh = jax.make_mesh((1,), ("model",))
+        >>> shard_weights({"w": np.ones((2, 3))}, mesh)["w"].sharding.spec
+        P(None, 'model')
+    """
+    _check_axis(mesh, axis)
+    parts, automatic = mesh.shape[axis], _automatic(mesh)
+
+    def place(a: Any) -> Any:
+        divide = [index for index, size in enumerate(np.shape(a)) if size % parts == 0]
+        spec = [None] * divide[-1] + [axis] if divide else []
+        return _placed(_put, NamedSharding(automatic, PartitionSpec(*spec)), a)
+
+    return jax.tree.map(place, tree)
+
+
+def _placed(put: Callable, sharding: NamedSharding, a: Any) -> jax.Array:
+    """`put(sharding, a)` between processes, where JAX takes neither keys nor a device's arrays."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(a, sharding)
+    if isinstance(a, jax.Array) and jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+        data = _placed(put, sharding, jax.random.key_data(a))
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(a))
+    shared = isinstance(a, jax.Array) and not a.is_fully_addressable
+    return put(sharding, a if shared else np.asarray(a))
+
+
+def _put(sharding: NamedSharding, a: Any) -> jax.Array:
+    return jax.device_put(a, sharding)
+
+
+def _automatic(mesh: Mesh) -> Mesh:
+    """The mesh with axes along which the compiler decides; `jax.make_mesh` makes explicit ones."""
+    return Mesh(mesh.devices, mesh.axis_names)
+
+
+def _check_axis(mesh: Mesh, axis: str) -> None:
+    if axis not in mesh.axis_names:
+        raise ValueError(f"expected an axis of the mesh, one of {mesh.axis_names}, got {axis!r}")

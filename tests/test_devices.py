@@ -1,0 +1,103 @@
+"""Training on many devices, and in two processes, against training on one device."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from device_worker import assert_equal, whole_batch, whole_state, whole_step
+
+from rnnjax.training import fit, shard, shard_weights
+
+WORKER = Path(__file__).with_name("device_worker.py")
+
+
+@contextmanager
+def worker(log, *arguments, flags=""):
+    environment = os.environ | {
+        "PYTHONPATH": str(WORKER.parent.parent),
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes the time here
+        "XLA_FLAGS": flags,
+    }
+    command = [sys.executable, WORKER, *map(str, arguments)]
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_eight_devices_equal_one(tmp_path):
+    log, flags = tmp_path / "log", "--xla_force_host_platform_device_count=8"
+    with worker(log, "virtual", tmp_path / "run", flags=flags) as process:
+        assert process.wait(300) == 0, log.read_text()
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_and_one_stops_when_the_other_dies(tmp_path):
+    with jax.enable_x64(True):
+        expected = on_one(8).params
+        on_one(4, tmp_path / "from-one")
+    with two_processes(tmp_path) as (processes, logs):
+        endless = tmp_path / "endless" / "metrics.jsonl"
+        until(lambda: endless.exists() or any(p.poll() is not None for p in processes))
+        assert [process.poll() for process in processes] == [None, None], logs()
+        processes[1].send_signal(signal.SIGKILL)
+        assert processes[0].wait(60) != 0
+        assert "Gloo" in logs() or "coordination" in logs()
+
+    for name in ("from-start", "from-one"):
+        for rank in range(2):
+            with np.load(tmp_path / f"{name}-{rank}.npz") as found:
+                assert_equal([*found.values()], jax.tree.leaves(jax.device_get(expected)))
+    with jax.enable_x64(True):
+        steps = len(endless.read_text().splitlines()) * 2 + 4
+        resumed, whole = on_one(steps, tmp_path / "endless"), on_one(steps)
+    assert_equal(jax.device_get(resumed.params), jax.device_get(whole.params))
+
+
+def on_one(steps, folder=None):
+    """The state after so many steps in this process."""
+    return fit(whole_step, whole_state(), whole_batch, steps=steps, every=2, folder=folder).state
+
+
+@contextmanager
+def two_processes(folder):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    files = [folder / "log-0", folder / "log-1"]
+    with (
+        worker(files[0], "process", address, 0, folder) as first,
+        worker(files[1], "process", address, 1, folder) as second,
+    ):
+        yield (first, second), lambda: "\n".join(file.read_text() for file in files)
+
+
+def until(condition, seconds=120):
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds
+        time.sleep(0.05)
+
+
+def test_what_does_not_divide_is_an_error():
+    over = jax.make_mesh((1,), ("data",))
+    with pytest.raises(ValueError, match=r"an axis of the mesh, one of \('data',\), got 'rows'"):
+        shard(np.ones(4), over, "rows")
+    with pytest.raises(ValueError, match=r"an axis of the mesh, one of \('data',\), got 'model'"):
+        shard_weights(np.ones(4), over)
+    with pytest.raises(ValueError, match=r"this process's 1 devices .*, got \[\] for \['loss'\]"):
+        shard({"rows": np.ones(4), "loss": 1.0}, over)
