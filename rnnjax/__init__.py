@@ -2,6 +2,7 @@
 
 from . import cells as cells
 from . import decoding as decoding
+from . import diagnostics as diagnostics
 from . import engine as engine
 from . import initializers as initializers
 from . import layers as layers
