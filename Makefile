@@ -7,11 +7,13 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow check bench bench-full bench-smoke bench-torch notebooks pythons clean
+.PHONY: help demo test test-slow check bench bench-full bench-learn bench-smoke bench-torch \
+        notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
-ON_CPU  = $(filter-out benchmarks/gpu.py,$(SCRIPTS))
+LEARN   = benchmarks/adding.py benchmarks/chorales.py
+ON_CPU  = $(filter-out benchmarks/gpu.py $(LEARN),$(SCRIPTS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,16 +40,18 @@ bench-full: $(VENV)/.with-benchmarks ## run the whole grids (hours); what an int
 	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script --full $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
+bench-learn: $(VENV)/.with-benchmarks ## train on the tasks of the literature and write their tables (20 minutes)
+	@for script in $(LEARN); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+	$(RUN) benchmarks/_tables.py
+
 bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, only to see that it runs
 	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script --smoke || exit 1; done
 
 bench-torch: .venv-torch/.with-torch ## install PyTorch for the benchmarks, under a Python 3.11, which it needs
 
 notebooks: $(VENV)/.with-notebooks ## execute every notebook; an error in one is an error
-	@set -- notebooks/*.ipynb; \
-	if [ ! -e "$$1" ]; then echo "there are no notebooks yet"; exit 0; fi; \
-	results=$$(mktemp -d) && trap 'rm -rf "$$results"' EXIT && \
-	$(RUN) -m nbconvert --to notebook --execute --output-dir "$$results" "$$@"
+	@results=$$(mktemp -d) && trap 'rm -rf "$$results"' EXIT && \
+	$(RUN) -m nbconvert --to notebook --execute --output-dir "$$results" notebooks/*.ipynb
 
 pythons: ## list the Python interpreters that can be used, the newest first
 	@sh -c "$$FIND_PYTHONS"

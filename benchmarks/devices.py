@@ -5,23 +5,16 @@ The same step on the same numbers, divided by rows of the batch (data parallel) 
 virtual: they share its cores, and gain only by what one device leaves idle.
 """
 
-import argparse
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+import _rows
 import jax
 import numpy as np
 import optax
 from _case import Case
-from _harness import RESULTS
 from _measure import TOLERANCE, agree
-from _surroundings import surroundings
-from rich.console import Console
-from rich.table import Table
 
 from rnnjax.layers import Recurrent
 from rnnjax.training import (
@@ -106,33 +99,11 @@ def rows(case: Case, repeats: int) -> Iterator[dict[str, str]]:
 
 def main() -> None:
     """Prints the table and writes the record."""
-    question = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(description=question)
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, and no record")
-    parser.add_argument("--full", action="store_true", help="the same as without")
-    parser.add_argument("--repeats", type=int, default=15, help="timed calls of each division")
-    parser.add_argument("--torch", metavar="PYTHON", help="not needed here")
-    parser.add_argument("--out", type=Path, help="where to write the record")
-    options = parser.parse_args()
+    options = _rows.options(__doc__)
     jax.config.update("jax_num_cpu_devices", COUNTS[-1])
-    repeats = 2 if options.smoke else options.repeats
+    repeats = 2 if options.smoke else options.repeats or 15
     found = [row for case in cases(options.smoke) for row in rows(case, repeats)]
-    table = Table(*found[0], title=question)
-    for row in found:
-        table.add_row(*row.values())
-    console = Console(width=140, highlight=False)
-    console.print(table)
-    if jax.default_backend() == "cpu":
-        console.print(
-            f"virtual devices share the {os.cpu_count()} cores of this machine, and gain only by "
-            "what one device leaves idle"
-        )
-    out = options.out or RESULTS / f"devices.{jax.default_backend()}.json"
-    if options.out or not options.smoke:
-        about = {"question": question, **surroundings(None), "missing": []}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        record = {**about, "repeats": options.repeats, "rows": found}
-        out.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    _rows.keep(_rows.place(__file__, options), options.question, found, repeats=repeats)
 
 
 if __name__ == "__main__":

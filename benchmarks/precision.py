@@ -6,21 +6,15 @@ the same computation in float64, as ||wrong - right|| / ||right||. "bfloat16" is
 "bfloat16, carries too" is a plain loop that keeps its carry in bfloat16, to show what that costs.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+import _rows
 import jax
 import jax.numpy as jnp
 import numpy as np
 from _case import Case, problem
-from _harness import RESULTS
-from _surroundings import surroundings
-from rich.console import Console
-from rich.table import Table
 
 import rnnjax
 
@@ -103,27 +97,12 @@ def _error(wrong: Any, right: Any) -> float:
 
 def main() -> None:
     """Prints the table and writes the record."""
-    question = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(description=question)
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, and no record")
-    parser.add_argument("--full", action="store_true", help="the same as without")
-    parser.add_argument("--repeats", type=int, default=15, help="timed calls of each way")
-    parser.add_argument("--torch", metavar="PYTHON", help="not needed here")
-    parser.add_argument("--out", type=Path, help="where to write the record")
-    options = parser.parse_args()
+    options = _rows.options(__doc__)
     sizes = (2, 5, 3, 4) if options.smoke else (32, 512, 128, 128)
+    repeats = 2 if options.smoke else options.repeats or 15
     cases = [Case(cell, *sizes) for cell in ("LSTM", "GRU")]
-    found = [row for case in cases for row in rows(case, 2 if options.smoke else options.repeats)]
-    table = Table(*found[0], title=question)
-    for row in found:
-        table.add_row(*row.values())
-    Console(width=140, highlight=False).print(table)
-    out = options.out or RESULTS / f"precision.{jax.default_backend()}.json"
-    if options.out or not options.smoke:
-        about = {"question": question, **surroundings(None), "missing": []}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        record = {**about, "repeats": options.repeats, "rows": found}
-        out.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    found = [row for case in cases for row in rows(case, repeats)]
+    _rows.keep(_rows.place(__file__, options), options.question, found, repeats=repeats)
 
 
 if __name__ == "__main__":
