@@ -8,7 +8,7 @@ loss is test loss; the number reported is that of 1024 more examples after the l
 from pathlib import Path
 from typing import Any
 
-import _learning
+import _rows
 import jax
 import optax
 from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def learn(cell: str, task: Adding, hidden: int, steps: int, seed: int) -> dict[s
     return {
         "cell": cell,
         "seed": seed,
-        "parameters": _learning.size(state.params),
+        "parameters": _rows.size(state.params),
         "loss": losses[-1],
         "solved": min(solved, default=None),
         "seconds": run.history[-1]["seconds"],
@@ -102,18 +102,18 @@ def draw(runs: list[dict[str, Any]], task: Adding, out: Path) -> None:
 
 def main() -> None:
     """Trains; prints the table; writes the record and the plot."""
-    options = _learning.options(__doc__, seeds=3)
+    options = _rows.options(__doc__, seeds=3)
     task, hidden, steps = (Adding(6), 4, 8) if options.smoke else (Adding(200), 64, 3000)
     runs = [
         learn(cell, task, hidden, steps, seed)
         for cell in CELLS
         for seed in range(1 if options.smoke else options.seeds)
     ]
-    out = _learning.place(__file__, options)
+    out = _rows.place(__file__, options)
     how = {"hidden": hidden, "updates": steps, "rows": ROWS, "rate": RATE, "clip": 1.0}
     rows = [row(run, task) for run in runs]
     entries = {"repeats": options.seeds, "how": how, "trivial": task.trivial_loss, "runs": runs}
-    _learning.keep(out, options.question, rows, **entries)
+    _rows.keep(out, options.question, rows, **entries)
     if out:
         draw(runs, task, out.with_suffix(".png"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import _chorales_plot
-import _learning
+import _rows
 import jax
 import numpy as np
 import optax
@@ -94,7 +94,7 @@ def learn(cell: str, recipe: Recipe, chorales: Chorales, seed: int) -> dict[str,
     return {
         "cell": cell,
         "seed": seed,
-        "parameters": _learning.size(state.params),
+        "parameters": _rows.size(state.params),
         "valid": min(record["held_out"] for record in run.history),
         "test": evaluate(objective, run.best.params, [test]),
         "best_step": int(run.best.step),
@@ -113,8 +113,8 @@ def rows(runs: list[dict[str, Any]], baselines: dict[str, dict[str, float]]) -> 
             {
                 "network": "Elman, tanh" if cell == "Elman" else cell,
                 "parameters": f"{own[0]['parameters']:,}",
-                "validation": _learning.spread((run["valid"] for run in own), ".3f"),
-                "test": _learning.spread((run["test"] for run in own), ".3f"),
+                "validation": _rows.spread((run["valid"] for run in own), ".3f"),
+                "test": _rows.spread((run["test"] for run in own), ".3f"),
                 "wanted": f"≤ {WANTED[cell]:g}",
                 **{
                     paper: f"{of[cell]:.2f}" if cell in of else "—"
@@ -137,7 +137,7 @@ def pretended(seed: int = 0) -> Chorales:
 
 def main() -> None:
     """Trains every network with every seed; prints the table; writes the record and the plot."""
-    options = _learning.options(__doc__, seeds=3)
+    options = _rows.options(__doc__, seeds=3)
     try:
         chorales = pretended() if options.smoke else load_chorales()
     except OSError as error:
@@ -154,7 +154,7 @@ def main() -> None:
         for cell, recipe in recipes.items()
         for seed in range(1 if options.smoke else options.seeds)
     ]
-    out = _learning.place(__file__, options)
+    out = _rows.place(__file__, options)
     entries = {
         "repeats": options.seeds,
         "recipes": {cell: recipe._asdict() for cell, recipe in recipes.items()},
@@ -162,7 +162,7 @@ def main() -> None:
         "baselines": baselines,
         "runs": runs,
     }
-    _learning.keep(out, options.question, rows(runs, baselines), **entries)
+    _rows.keep(out, options.question, rows(runs, baselines), **entries)
     if out:
         _chorales_plot.draw(runs, PUBLISHED, baselines["test"], Path(out).with_suffix(".png"))
 

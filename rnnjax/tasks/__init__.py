@@ -10,6 +10,7 @@ from ._chorales import frame_loss as frame_loss
 from ._chorales import load_chorales as load_chorales
 from ._chorales import next_frames as next_frames
 from ._copy import CopyMemory as CopyMemory
+from ._data import data_file as data_file
 from ._ngram import ngram_bits as ngram_bits
 from ._text import Alphabet as Alphabet
 from ._text import load_text as load_text

@@ -47,9 +47,13 @@ def load_chorales() -> Chorales:
         ValueError: in one line, if it is another file.
 
     Example:
-        >>> chorales = load_chorales()  # doctest: +SKIP
-        >>> [len(pieces) for pieces in chorales]  # doctest: +SKIP
-        [229, 76, 77]
+        >>> import os
+        >>> from unittest.mock import patch
+        >>> with patch.dict(os.environ, RNNJAX_DATA="no/such/folder"):
+        ...     chorales = load_chorales()
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: expected music/JSB_Chorales.mat in the folder that RNNJAX_DATA names...
 
     Reference:
         N. Boulanger-Lewandowski, Y. Bengio, P. Vincent, Modeling temporal dependencies in

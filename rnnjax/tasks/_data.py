@@ -27,8 +27,15 @@ def data_file(name: str, *, url: str, sha256: str) -> Path:
         ValueError: in one line, if its content is another.
 
     Example:
-        >>> source = "https://example.org/songs.txt"
-        >>> path = data_file("songs.txt", url=source, sha256="9f86…")  # doctest: +SKIP
+        >>> from unittest.mock import patch
+        >>> content = b"la la la"
+        >>> checksum = hashlib.sha256(content).hexdigest()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "song.txt").write_bytes(content)
+        ...     with patch.dict(os.environ, RNNJAX_DATA=folder):
+        ...         path = data_file("song.txt", url="https://example.org", sha256=checksum)
+        >>> path.name
+        'song.txt'
     """
     folder = os.environ.get(FOLDER)
     path = (Path(folder) if folder else _cache()) / name
