@@ -5,6 +5,7 @@ from . import decoding as decoding
 from . import diagnostics as diagnostics
 from . import engine as engine
 from . import initializers as initializers
+from . import interop as interop
 from . import layers as layers
 from . import tasks as tasks
 from . import training as training
@@ -16,6 +17,7 @@ from .cells import LSTM as LSTM
 from .cells import Elman as Elman
 from .cells import Jordan as Jordan
 from .cells import LSTMCarry as LSTMCarry
+from .cells import ProjectedLSTM as ProjectedLSTM
 from .cells import Residual as Residual
 from .cells import Stack as Stack
 from .engine import explain as explain

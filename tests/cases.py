@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 from jax import Array
 
-from rnnjax import GRU, LSTM, Cell, Elman, Jordan, Residual, Stack, StagedCell, frozen
+from rnnjax import (
+    GRU,
+    LSTM,
+    Cell,
+    Elman,
+    Jordan,
+    ProjectedLSTM,
+    Residual,
+    Stack,
+    StagedCell,
+    frozen,
+)
 
 
 class Case(NamedTuple):
@@ -142,6 +153,7 @@ CASES = [
     Case("Elman-relu", Elman(4, activation="relu"), 3),
     Case("Jordan", Jordan(4, 2, output_activation="sigmoid"), 3),
     Case("LSTM", LSTM(4), 3),
+    Case("ProjectedLSTM", ProjectedLSTM(4, 2), 3),
     Case("GRU", GRU(4), 3),
     Case("GRU-reset-before", GRU(4, reset_after=False), 3),
     Case("Stack", Stack((LSTM(3), GRU(4, reset_after=False), Elman(2))), 3),

@@ -5,6 +5,7 @@
 | `Elman` | `h` | `h` | Elman 1990 |
 | `Jordan` | `y` | `y = g(h w_o + b_o)` | Jordan 1986 |
 | `LSTM` | `LSTMCarry(h, c)` | `h` | Hochreiter and Schmidhuber 1997, Gers et al. 2000 |
+| `ProjectedLSTM` | `LSTMCarry(h, c)` | `h = m w_p` | Sak et al. 2014 |
 | `GRU` | `h` | `h` | Cho et al. 2014, both variants |
 | `Stack` | a tuple, one entry a cell | that of the last cell | Pascanu et al. 2014 |
 | `Residual` | that of its cell | `x + y` | Wu et al. 2016 |
@@ -33,3 +34,5 @@ from ._jordan import JordanParams as JordanParams
 from ._lstm import LSTM as LSTM
 from ._lstm import LSTMCarry as LSTMCarry
 from ._lstm import LSTMParams as LSTMParams
+from ._projected_lstm import ProjectedLSTM as ProjectedLSTM
+from ._projected_lstm import ProjectedLSTMParams as ProjectedLSTMParams

@@ -14,3 +14,4 @@ from .lstm import lstm as lstm
 from .own import clocks as clocks
 from .own import gated as gated
 from .own import leaky as leaky
+from .projected_lstm import projectedlstm as projectedlstm
