@@ -46,17 +46,16 @@ def _content(name: str, results: Path) -> str:
     record = json.loads(file.read_text())
     if kind == "gpu":
         return _gpu_record.markdown(record) + "\n"
-    if "rows" in record:
-        lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
-        return "\n".join([f"**{record['question']}**", "", *lines, "", *_footer(record)]) + "\n"
     # Of a long sequence memory counts as much as time, so its table is that of the details.
     details = name.endswith(".details") or kind.startswith("long_sequences")
-    lines = [f"**{record['question']}**", ""]
-    lines += _every(read(record)) if details else _medians(read(record))
+    if "rows" in record:
+        lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
+    else:
+        lines = _every(read(record)) if details else _medians(read(record))
     plot = file.with_suffix(".png")
-    if plot.exists() and not name.endswith(".details"):
+    if plot.exists() and not details:
         lines += ["", f"![{record['question']}](results/{plot.name})"]
-    return "\n".join([*lines, "", *_footer(record)]) + "\n"
+    return "\n".join([f"**{record['question']}**", "", *lines, "", *_footer(record)]) + "\n"
 
 
 def promises(platform: str, results: Path) -> str:

@@ -35,14 +35,13 @@ MASK = np.array([[1, 1, 0, 1, 1, 1, 0], [0, 1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 1, 0
 RESETS = np.array([[0, 0, 1, 1, 0, 1, 0], [1, 0, 0, 1, 1, 0, 0], [1, 0, 1, 1, 0, 1, 0]], bool).T
 FORWARD_MODE = Sequential(forward_mode=True)
 FORWARDS = [
-    None,
     FORWARD_MODE,
     Sequential(unroll=3),
     Sequential(checkpoint=1),
     Sequential(checkpoint="sqrt", unroll=2),
     Sequential(checkpoint=STEPS + 1),
 ]
-BACKWARDS = [None, FORWARD_MODE, Sequential(checkpoint=4)]
+BACKWARDS = [FORWARD_MODE, Sequential(checkpoint=4)]
 
 
 @pytest.fixture(autouse=True)
@@ -119,15 +118,27 @@ def test_scan_equals_a_python_loop(case):
     assert_close(pull(partial(scan, case.cell), params, xs, carry), pull(loop, params, xs, carry))
 
 
-@each_case
-def test_every_method_equals_a_python_loop(case):
+def check_methods(case, reverse, methods):
+    """Asserts that a scan with gaps and resets, by each method, equals the loop in Python."""
     args = draw(case)
-    for reverse, methods in ((False, FORWARDS), (True, BACKWARDS)):
-        loop = partial(one_by_one, case.cell, mask=MASK, resets=RESETS, reverse=reverse)
-        expected = pull(loop, *args)
-        for method in methods:
-            run = controlled(case, reverse=reverse, return_carries=True, method=method)
-            assert_close(compiled(run)(*args), expected)
+    loop = partial(one_by_one, case.cell, mask=MASK, resets=RESETS, reverse=reverse)
+    expected = pull(loop, *args)
+    for method in methods:
+        run = controlled(case, reverse=reverse, return_carries=True, method=method)
+        assert_close(compiled(run)(*args), expected)
+
+
+@each_case
+@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+def test_gaps_and_resets_equal_a_python_loop(case, reverse):
+    check_methods(case, reverse, [None])
+
+
+@pytest.mark.slow
+@each_case
+@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+def test_every_method_equals_a_python_loop(case, reverse):
+    check_methods(case, reverse, BACKWARDS if reverse else FORWARDS)
 
 
 @each_case
@@ -290,6 +301,7 @@ def test_derivatives_equal_finite_differences(case):
     check_grads(partial(run, FORWARD_MODE), args, order=1, modes=["fwd"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [case for case in CASES if isinstance(case.cell, StagedCell)],
