@@ -2,12 +2,12 @@
 
 PYTHON =          # the interpreter; by default the newest one that runs
 VENV  ?= .venv
-ARGS   =          # passed on by demo, test, test-slow, bench and bench-full
+ARGS   =          # passed on by demo, the tests, bench and bench-full
 PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow check bench bench-full bench-learn bench-smoke bench-torch \
+.PHONY: help demo test test-slow test-live check bench bench-full bench-learn bench-smoke bench-torch \
         notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
@@ -26,6 +26,9 @@ test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but f
 
 test-slow: $(VENV)/.with-tests ## run the slow tests
 	$(RUN) -m pytest -n 2 -m slow $(ARGS)
+
+test-live: .venv-torch/.with-peers ## test conversions with the other libraries themselves, under a Python 3.11
+	.venv-torch/bin/python -m pytest -n 2 tests/live $(ARGS)
 
 check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff format --check
@@ -95,4 +98,10 @@ $(VENV)/.with-%: pyproject.toml
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torch==2.13.0
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
 	    numpy filelock typing-extensions sympy networkx jinja2 fsspec 'setuptools>=77'
+	@touch $@
+
+.venv-torch/.with-peers: .venv-torch/.with-torch pyproject.toml
+	@echo "installing rnnjax[tests,peers] into .venv-torch"
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[tests,peers]'
 	@touch $@

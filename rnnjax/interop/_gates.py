@@ -5,6 +5,7 @@ peer to peer is the order of gates, which a word such as "ifgo" says, and whethe
 transposed.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from ..cells import (
     ProjectedLSTM,
     ProjectedLSTMParams,
 )
+from ..layers import Bidirectional, Directions, Layer, Recurrent
 
 # The order of gates in our own parameters, by their number.
 OURS = {1: "h", 3: "rzn", 4: "ifgo"}
@@ -108,3 +110,26 @@ def from_cell(cell: Cell, params: Any) -> Gates:
         b_h[2] = params.b_hn
     w_p = np.asarray(params.w_p) if isinstance(cell, ProjectedLSTM) else None
     return Gates(w_x, w_h, b, b_h, w_p)
+
+
+def to_layer(directions: Sequence[tuple[Cell, Any]], *, reverse: bool = False) -> tuple[Layer, Any]:
+    """The layer that runs one cell over time, or two in both directions, with its parameters."""
+    if len(directions) == 1:
+        ((cell, params),) = directions
+        return Recurrent(cell, reverse), params
+    (cell, forward), (other, backward) = directions
+    layer = Bidirectional(cell, backward=None if other == cell else other)
+    return layer, Directions(forward, backward)
+
+
+def from_layer(layer: Layer, params: Any) -> list[tuple[Cell, Any]]:
+    """The cell of each direction of a layer, with its parameters."""
+    match layer:
+        case Recurrent():
+            return [(layer.cell, params)]
+        case Bidirectional():
+            forward, backward = params
+            other = layer.cell if layer.backward is None else layer.backward
+            return [(layer.cell, forward), (other, backward)]
+        case _:
+            raise ValueError(f"expected a Recurrent or Bidirectional layer, got {layer!r}")

@@ -1,0 +1,210 @@
+"""A whole model as an ONNX file, its recurrent layers as nodes of ONNX's own."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ..cells import Stack
+from ..layers import (
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Layer,
+    LayerNorm,
+    Pool,
+    Recurrent,
+    Sequential,
+)
+from ._disk import replace_file
+from ._onnx import to_onnx
+
+# The oldest versions that have all nodes in the form used here.
+_OPSET, _IR = 18, 8
+# The numbers of types, from `onnx.TensorProto`.
+_FLOAT, _INT32, _INT64 = 1, 6, 7
+_MERGES = {"sum": "ReduceSum", "mean": "ReduceMean", "product": "ReduceProd"}
+
+
+def save_onnx(
+    path: str | Path,
+    model: Layer,
+    params: PyTree,
+    input_size: int | None = None,
+    *,
+    takes: Sequence[str] = (),
+) -> None:
+    """Writes `model.apply` with its parameters as an ONNX file, for every batch size and length.
+
+    The graph maps `xs`, `[B, T, features]` in float32 or int32 tokens `[B, T]`, to `ys` and to
+    the final states of every recurrent layer: `final.0.h` is that of layer 0 of a `Sequential`,
+    `[directions, B, H]`, and `final.0.c` the memory of an LSTM; `final.h` that of a layer alone.
+    All is computed in float32. The package onnx is needed to write it.
+
+    Args:
+        path: of the file; one that is there is replaced.
+        model: a layer; a cell becomes one by `Recurrent(cell)`.
+        params: its parameters.
+        input_size: number of features of an input; `None` for a model of tokens, which must
+            be below the vocabulary's size.
+        takes: what it takes besides the inputs: any of "lengths" (int32 `[B]`), and "carry", the
+            states to start from, with names as `initial.0.h`. What is named here is then
+            required. Masks with gaps and resets have no place in ONNX's nodes.
+
+    Raises:
+        ImportError: if onnx is not installed.
+        ValueError: if `takes` names something else, if the parameters do not fit, or if the
+            model has a layer or cell that ONNX has not.
+
+    Example:
+        >>> import rnnjax
+        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(8))
+        >>> params = model.init(jax.random.key(0), 3)
+        >>> save_onnx("model.onnx", model, params, 3)  # doctest: +SKIP
+        >>> import onnxruntime as ort  # doctest: +SKIP
+        >>> session = ort.InferenceSession("model.onnx")  # doctest: +SKIP
+        >>> ys, h = session.run(None, {"xs": np.ones((2, 5, 3), "float32")})  # doctest: +SKIP
+    """
+    unknown = set(takes) - {"carry", "lengths"}
+    if unknown:
+        raise ValueError(f"expected takes to name any of carry, lengths, got {sorted(unknown)}")
+    tokens = input_size is None
+    features = () if tokens else (input_size,)
+    example = jnp.zeros((1, 1, *features), jnp.int32 if tokens else jnp.float32)
+    _, ys = jax.eval_shape(lambda params: model.apply(params, example), params)
+    graph = _Graph(takes)
+    graph.inputs["xs"] = (_INT32 if tokens else _FLOAT, ["batch", "time", *features])
+    if graph.lengths:
+        graph.inputs["lengths"] = (_INT32, ["batch"])
+    graph.outputs["ys"] = (_FLOAT, ["batch", *["time"] * (ys.ndim - 2), ys.shape[-1]])
+    graph.add("Identity", _layer(graph, model, params, "xs", ""), out="ys")
+    replace_file(Path(path), _bytes(graph))
+
+
+class _Graph:
+    """A graph as it grows; what comes from a node is known by its name."""
+
+    def __init__(self, takes: Sequence[str]):
+        self.carry = "carry" in takes
+        self.lengths = "lengths" if "lengths" in takes else ""  # as a node has what is not there
+        self.inputs: dict[str, tuple[int, list]] = {}
+        self.outputs: dict[str, tuple[int, list]] = {}
+        self.nodes: list[tuple[str, Sequence[str], Sequence[str], dict]] = []
+        self.weights: dict[str, np.ndarray] = {}
+
+    def add(
+        self, op_type: str, *inputs: Any, out: str = "", also: Sequence[str] = (), **attributes: Any
+    ) -> str:
+        """Adds a node; an input is a name, or an array, which becomes a constant."""
+        out = out or f"{op_type}.{len(self.nodes)}"
+        names = [name if isinstance(name, str) else self._constant(name) for name in inputs]
+        self.nodes.append((op_type, names, [out, *also], attributes))
+        return out
+
+    def _constant(self, array: Any) -> str:
+        name, array = f"weight.{len(self.weights)}", np.asarray(array)
+        number = jnp.issubdtype(array.dtype, jnp.floating)
+        self.weights[name] = array.astype(np.float32) if number else array
+        return name
+
+
+def _layer(graph: _Graph, layer: Layer, params: Any, xs: str, path: str) -> str:
+    """Adds the nodes of a layer; returns the name of its outputs."""
+    match layer:
+        case Sequential():
+            for k, (part, part_params) in enumerate(zip(layer.layers, params, strict=True)):
+                xs = _layer(graph, part, part_params, xs, f"{path}{k}.")
+            return xs
+        case Recurrent(cell=Stack(cells=cells)):
+            parts = tuple(dataclasses.replace(layer, cell=cell) for cell in cells)
+            return _layer(graph, Sequential(parts), params, xs, path)
+        case Recurrent() | Bidirectional():
+            return _recurrent(graph, layer, params, xs, path)
+        case Dense():
+            return graph.add("Add", graph.add("MatMul", xs, params.w), params.b)
+        case Embedding():
+            return graph.add("Gather", params, xs)
+        case LayerNorm():
+            scale = {"axis": -1, "epsilon": layer.epsilon}
+            return graph.add("LayerNormalization", xs, params.gain, params.bias, **scale)
+        case Dropout():
+            return xs
+        case Pool():
+            return _pool(graph, layer.how, xs)
+        case _:
+            raise ValueError(f"expected layers that ONNX has nodes for, got {layer!r}")
+
+
+def _recurrent(graph: _Graph, layer: Any, params: Any, xs: str, path: str) -> str:
+    """Adds a recurrent node, which is time-major: `[T, B, I]` to `[T, directions, B, H]`."""
+    node = to_onnx(layer, params)
+    directions, _, hidden_size = node["R"].shape
+    states = [path + state for state in (("h", "c") if node["op_type"] == "LSTM" else ("h",))]
+    shape = (_FLOAT, [directions, "batch", hidden_size])
+    initial = [f"initial.{state}" if graph.carry else "" for state in states]
+    graph.inputs |= {name: shape for name in initial if name}
+    graph.outputs |= {f"final.{state}": shape for state in states}
+    time_major = graph.add("Transpose", xs, perm=[1, 0, 2])
+    inputs = (time_major, node["W"], node["R"], node["B"], graph.lengths, *initial)
+    held = graph.carry and graph.lengths
+    last = [f"{'last' if held else 'final'}.{state}" for state in states]
+    ys = graph.add(node["op_type"], *inputs, also=last, **node["attributes"])
+    if held:
+        # Of a sequence of no steps ONNX does not say that it keeps its state.
+        some = graph.add("Unsqueeze", graph.lengths, np.array([0, 2]))
+        some = graph.add("Less", np.array(0, np.int32), some)
+        for name, before, state in zip(last, initial, states, strict=True):
+            graph.add("Where", some, name, before, out=f"final.{state}")
+    ys = graph.add("Transpose", ys, perm=[2, 0, 1, 3])
+    if isinstance(layer, Bidirectional) and layer.merge != "concat":
+        return graph.add(_MERGES[layer.merge], ys, np.array([2]), keepdims=0)
+    return graph.add("Reshape", ys, np.array([0, 0, directions * hidden_size]))
+
+
+def _pool(graph: _Graph, how: str, xs: str) -> str:
+    """Adds a reduction over the valid steps, which are all where lengths are not taken."""
+    time, zero, one = np.array([1]), np.array(0), np.array(1)
+    ends = steps = graph.add("Shape", xs, start=1, end=2)
+    if graph.lengths:
+        ends = graph.add("Unsqueeze", graph.add("Cast", graph.lengths, to=_INT64), np.array([1, 2]))
+    step = graph.add("Range", zero, graph.add("Squeeze", steps), one)
+    step = graph.add("Unsqueeze", step, time)
+    valid = graph.add("Less", step, ends)
+    if how == "last":
+        valid = graph.add("Equal", step, graph.add("Sub", ends, one))
+    masked = graph.add("Where", valid, xs, np.array(-np.inf if how == "max" else 0.0))
+    ys = graph.add("ReduceMax" if how == "max" else "ReduceSum", masked, time)
+    if how == "max":
+        ys = graph.add("Where", graph.add("Less", zero, ends), ys, np.array(0.0))
+    if how == "mean":
+        ys = graph.add("Div", ys, graph.add("Cast", graph.add("Max", ends, one), to=_FLOAT))
+    return graph.add("Squeeze", ys, time)
+
+
+def _bytes(graph: _Graph) -> bytes:
+    """The graph in ONNX's own form."""
+    try:
+        from onnx import checker, helper, numpy_helper  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ImportError("save_onnx needs the package onnx: pip install onnx") from None
+
+    def values(signature):
+        return [helper.make_tensor_value_info(name, *kind) for name, kind in signature.items()]
+
+    made = helper.make_graph(
+        [helper.make_node(op, ins, outs, **given) for op, ins, outs, given in graph.nodes],
+        "rnnjax",
+        values(graph.inputs),
+        values(graph.outputs),
+        [numpy_helper.from_array(array, name) for name, array in graph.weights.items()],
+    )
+    opset = helper.make_opsetid("", _OPSET)
+    model = helper.make_model(made, opset_imports=[opset], ir_version=_IR, producer_name="rnnjax")
+    checker.check_model(model, full_check=True)
+    return model.SerializeToString()
