@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("jax", "jaxlib", "flax", "dm-haiku", "equinox", "keras", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "dm-haiku", "equinox", "keras", "onnxruntime", "numpy")
 
 
 def surroundings(worker: Any = None) -> dict[str, Any]:

@@ -94,8 +94,8 @@ class LSTM(StagedCell[LSTMParams, LSTMCarry]):
         )
 
     def init_carry(self, params, batch_shape=()) -> LSTMCarry:
-        zeros = jnp.zeros((*batch_shape, self.hidden_size), carry_dtype(params.w_h.dtype))
-        return LSTMCarry(h=zeros, c=zeros)
+        shape, dtype = (*batch_shape, self.hidden_size), carry_dtype(params.w_h.dtype)
+        return LSTMCarry(h=jnp.zeros(shape, dtype), c=jnp.zeros(shape, dtype))
 
     def project(self, params, xs):
         return matmul(xs, params.w_x)

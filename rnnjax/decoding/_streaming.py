@@ -24,8 +24,7 @@ def stream_step(
     chunks of several steps call `jax.jit(model.apply)(params, chunk, carry)`.
 
     To have the new carry written over the old one, wrap it once more:
-    `jax.jit(stream_step, donate_argnames="carry")`, and begin with a carry none of whose arrays
-    is another's, `jax.tree.map(jnp.copy, carry)`.
+    `jax.jit(stream_step, donate_argnames="carry")`.
 
     Args:
         model: a layer whose output at a step depends on no later one.

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jax.export import Exported, export, symbolic_shape
 from jaxtyping import PyTree
 
-from .. import engine
-from ..layers import Bidirectional, Layer, Recurrent
+from ..layers import Layer
 
 # Axes and dtype of what may come with the inputs.
 _SIGNALS = {"lengths": ("batch", "int32"), "mask": ("time", "bool"), "resets": ("time", "bool")}
@@ -48,7 +47,7 @@ def export_model(
 
     Example:
         >>> import rnnjax
-        >>> model = Recurrent(rnnjax.GRU(8))
+        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(8))
         >>> exported = export_model(model, model.init(jax.random.key(0), 3), 3)
         >>> (h,), ys = exported.call(jnp.ones((2, 5, 3)))
         >>> ys.shape
@@ -59,7 +58,6 @@ def export_model(
         raise ValueError(
             f"expected takes to name any of carry, {', '.join(_SIGNALS)}, got {sorted(unknown)}"
         )
-    model = _of_any_length(model)
     start, structure = jax.tree.flatten(jax.eval_shape(model.init_carry, params))
 
     def of_one(xs, taken):
@@ -87,15 +85,3 @@ def export_model(
     if "carry" in takes:
         taken["carry"] = tuple(jax.ShapeDtypeStruct((batch, *a.shape), a.dtype) for a in start)
     return export(jax.jit(run), platforms=platforms)(xs, **taken)
-
-
-def _of_any_length(part: Any) -> Any:
-    """The same model, its recurrences run by the loop into which no number of steps is built."""
-    if isinstance(part, tuple):
-        return tuple(_of_any_length(entry) for entry in part)
-    if not isinstance(part, Layer):
-        return part
-    fields = {name: _of_any_length(value) for name, value in vars(part).items()}
-    if isinstance(part, Recurrent | Bidirectional):
-        fields["method"] = engine.Sequential(forward_mode=True)
-    return type(part)(**fields)

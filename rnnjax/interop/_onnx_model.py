@@ -45,7 +45,8 @@ def save_onnx(
     The graph maps `xs`, `[B, T, features]` in float32 or int32 tokens `[B, T]`, to `ys` and to
     the final states of every recurrent layer: `final.0.h` is that of layer 0 of a `Sequential`,
     `[directions, B, H]`, and `final.0.c` the memory of an LSTM; `final.h` that of a layer alone.
-    All is computed in float32. The package onnx is needed to write it.
+    All is computed in float32. The package onnx is needed to write it; with onnxruntime,
+    `ys, h = InferenceSession(path).run(None, {"xs": xs})` runs it.
 
     Args:
         path: of the file; one that is there is replaced.
@@ -64,12 +65,11 @@ def save_onnx(
 
     Example:
         >>> import rnnjax
-        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(8))
-        >>> params = model.init(jax.random.key(0), 3)
-        >>> save_onnx("model.onnx", model, params, 3)  # doctest: +SKIP
-        >>> import onnxruntime as ort  # doctest: +SKIP
-        >>> session = ort.InferenceSession("model.onnx")  # doctest: +SKIP
-        >>> ys, h = session.run(None, {"xs": np.ones((2, 5, 3), "float32")})  # doctest: +SKIP
+        >>> model = rnnjax.layers.Recurrent(rnnjax.ProjectedLSTM(8, 4))
+        >>> save_onnx("model.onnx", model, model.init(jax.random.key(0), 3), 3)
+        Traceback (most recent call last):
+            ...
+        ValueError: expected an Elman, GRU or LSTM cell, got ProjectedLSTM...
     """
     unknown = set(takes) - {"carry", "lengths"}
     if unknown:
