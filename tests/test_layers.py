@@ -16,6 +16,7 @@ from rnnjax.layers import (
     Bidirectional,
     Dense,
     Dropout,
+    DropoutParams,
     Embedding,
     LayerNorm,
     Pool,
@@ -270,7 +271,7 @@ def test_the_gradient_of_dropout_is_its_mask(per_sequence):
 def test_a_dropout_rate_may_be_a_parameter_that_members_do_not_share():
     layer, xs = Dropout(None), jnp.full((3, 4, 50), 2.0)
     rates = jnp.array([0.0, 0.4])
-    members = jax.vmap(lambda rate: layer.init(KEY)._replace(rate=rate))(rates)
+    members = DropoutParams(rates)
     apply = jax.vmap(lambda params, xs: layer.apply(params, xs, key=KEY), in_axes=(0, None))
     (_, ys), (d_members, d_xs) = pull(apply, members, xs)
     for rate, y in zip(rates, ys, strict=True):

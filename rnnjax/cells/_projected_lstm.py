@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from .._core import StagedCell, carry_dtype, frozen, matmul, positive
 from ..initializers import forget_bias, glorot_uniform, orthogonal, per_gate
-from ._lstm import LSTM, LSTMCarry
+from ._lstm import LSTM, LSTMCarry, LSTMParams
 
 
 class ProjectedLSTMParams(NamedTuple):
@@ -96,6 +96,7 @@ class ProjectedLSTM(StagedCell[ProjectedLSTMParams, LSTMCarry]):
         return z + matmul(carry.h, params.w_h) + params.b
 
     def gate(self, params, carry, s):
-        carry, h = LSTM(self.hidden_size).gate(params, carry, s)
+        unprojected = LSTMParams(params.w_x, params.w_h, params.b)
+        carry, h = LSTM(self.hidden_size).gate(unprojected, carry, s)
         h = matmul(h, params.w_p)
         return carry._replace(h=h), h
