@@ -25,7 +25,7 @@ test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but f
 	$(RUN) -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.with-tests ## run the slow tests
-	$(RUN) -m pytest -n 2 -m slow $(ARGS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(RUN) -m pytest -n 2 -m slow $(ARGS)
 
 test-live: .venv-torch/.with-peers ## test conversions with the other libraries themselves, under a Python 3.11
 	.venv-torch/bin/python -m pytest -n 2 tests/live $(ARGS)
@@ -35,7 +35,7 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (15 minutes, on an idle machine)
+bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (20 minutes, on an idle machine)
 	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 

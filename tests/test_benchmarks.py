@@ -106,6 +106,7 @@ def test_memory_sees_what_a_call_takes_and_gives_back():
 # Peers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["forward", "training", "step"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_peers_that_are_always_there_agree(cell, what):
@@ -116,6 +117,7 @@ def test_peers_that_are_always_there_agree(cell, what):
     assert {"rnnjax", "lax.scan"} <= {m.family for m in measured}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [

@@ -97,6 +97,7 @@ def test_the_difference_is_the_worst_and_nan_is_infinite():
         difference(wanted, {"b": np.ones(3)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("who", [OURS, FLAX])

@@ -136,6 +136,7 @@ def check_resumed(folder, run):
     assert [json.loads(line) for line in lines] == history
 
 
+@pytest.mark.slow
 def test_a_run_killed_once_resumes_bit_for_bit(tmp_path, uninterrupted):
     run, seconds = uninterrupted
     assert kill([seconds / 2], tmp_path / "run") == 1
