@@ -2,7 +2,7 @@
 
 import jax
 import numpy as np
-import onnxruntime
+import onnxruntime  # pyright: ignore[reportMissingImports]
 import pytest
 from cases import random_like
 
