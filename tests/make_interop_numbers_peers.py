@@ -78,7 +78,9 @@ def equinox_form(kind: str, states: int, **options: Any) -> Form:
     weights = random_like(1, {name: a for name, a in arrays.items() if a is not None})
 
     def with_weights(weights):
-        where = lambda cell: [getattr(cell, name) for name in weights]  # noqa: E731
+        def where(cell):
+            return [getattr(cell, name) for name in weights]
+
         return equinox.tree_at(where, cell, [*weights.values()])
 
     def run(weights, x, states):

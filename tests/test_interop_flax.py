@@ -157,9 +157,14 @@ def test_the_function_is_that_of_nnx(name):
 
 def without_b_hn(params):
     """Parameters whose `b_hn`, which NNX has not, is zero."""
-    is_gru = lambda p: hasattr(p, "b_hn")  # noqa: E731
-    zeroed = lambda p: p._replace(b_hn=0 * p.b_hn) if is_gru(p) else p  # noqa: E731
-    return jax.tree.map(zeroed, params, is_leaf=is_gru)
+
+    def has_b_hn(part):
+        return hasattr(part, "b_hn")
+
+    def zeroed(part):
+        return part._replace(b_hn=0 * part.b_hn) if has_b_hn(part) else part
+
+    return jax.tree.map(zeroed, params, is_leaf=has_b_hn)
 
 
 def assert_same(actual, expected):
