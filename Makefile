@@ -48,7 +48,7 @@ bench-learn: $(VENV)/.with-benchmarks ## train on the tasks of the literature an
 	$(RUN) benchmarks/_tables.py
 
 bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, only to see that it runs
-	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script --smoke || exit 1; done
+	@printf '%s\n' $(SCRIPTS) | xargs -P 2 -I SCRIPT sh -c 'echo SCRIPT; exec $(RUN) SCRIPT --smoke'
 
 bench-torch: .venv-torch/.with-torch ## install PyTorch for the benchmarks, under a Python 3.11, which it needs
 
