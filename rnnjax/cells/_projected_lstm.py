@@ -98,5 +98,6 @@ class ProjectedLSTM(StagedCell[ProjectedLSTMParams, LSTMCarry]):
     def gate(self, params, carry, s):
         unprojected = LSTMParams(params.w_x, params.w_h, params.b)
         carry, h = LSTM(self.hidden_size).gate(unprojected, carry, s)
+        # More than elementwise, which the engine allows: it adds up this gradient step by step.
         h = matmul(h, params.w_p)
         return carry._replace(h=h), h

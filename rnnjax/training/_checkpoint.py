@@ -6,6 +6,8 @@ here is that a checkpoint which does not fit, or is not what was written, is ref
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +100,8 @@ def _manager(folder: str | Path, keep: int | None = None) -> Any:
 def _about_checkpoint(manager: Any, step: int, place: Path) -> dict[str, Any]:
     from orbax.checkpoint import args
 
-    try:
+    with _reading(place):
         about = manager.restore(step, args=args.Composite(about=args.JsonRestore())).about
-    except Exception as error:  # damage may show itself in any way
-        raise ValueError(_damaged(place, _short(error))) from error
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise ValueError(f"expected a checkpoint of rnnjax.training, got another's: {place}")
     return about
@@ -111,10 +111,8 @@ def _read(manager: Any, step: int, place: Path, like: Any) -> Any:
     from orbax.checkpoint import args, utils
 
     target = {name: utils.to_shape_dtype_struct(a) for name, a in _filled(like).items()}
-    try:
+    with _reading(place):
         arrays = manager.restore(step, args=args.Composite(state=args.StandardRestore(target)))
-    except Exception as error:  # damage may show itself in any way
-        raise ValueError(_damaged(place, _short(error))) from error
     leaves = [
         arrays.state.get(name, leaf)
         for name, leaf in zip(_names(like), jax.tree.leaves(like), strict=True)
@@ -131,10 +129,20 @@ def _check_fits(found: dict[str, str], expected: dict[str, str], place: Path) ->
             )
 
 
+@contextmanager
+def _reading(place: Path) -> Iterator[None]:
+    """Makes one error of all that may be raised; the one that was raised stands behind it."""
+    try:
+        yield
+    # A damaged file shows itself as an error of Orbax, TensorStore, JSON, of any class.
+    except Exception as error:
+        raise ValueError(_damaged(place, _short(error))) from error
+
+
 def _damaged(place: Path, why: str) -> str:
     return (
         f"expected a whole checkpoint, got a damaged one in {place}: {why}. "
-        "Remove that folder to go on from the one before it"
+        "If the disk can be read, remove that folder to go on from the one before it"
     )
 
 
