@@ -183,6 +183,26 @@ def check_data_and_model_parallel():
     assert_equal(trained(whole_step, state, parts), whole_on_one())
 
 
+def check_shard_map():
+    """Each device has its rows and the whole parameters, whose gradients JAX adds up."""
+    params, carry = stream_state().params, stream_state().carry
+    xs, resets = STREAM_BATCHES[0].inputs, STREAM_BATCHES[0].resets
+
+    def gradients(params, xs, resets, carry):
+        def loss(*args):
+            final, ys = STREAM.apply(*args, resets=resets)
+            return sum(jnp.sum(jnp.sin(a)) for a in jax.tree.leaves((final, ys)))
+
+        return jax.grad(loss, (0, 1, 2))(params, xs, carry)
+
+    over = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    whole, rows = jax.P(), jax.P("data")
+    each, together = (whole, rows, rows, rows), (whole, rows, rows)
+    parts = jax.shard_map(gradients, mesh=over, in_specs=each, out_specs=together)
+    args = params, xs, resets, carry
+    assert_equal(jax.device_get(jax.jit(parts)(*args)), jax.device_get(jax.jit(gradients)(*args)))
+
+
 def check_resuming_on_fewer_devices(folder):
     """On eight devices, then four, then one."""
     expected = fit(whole_step, whole_state(), whole_batch, steps=8, every=2).state.params
@@ -220,6 +240,7 @@ def virtual(folder):
     check_streams_data_parallel()
     check_ensemble_parallel()
     check_model_parallel()
+    check_shard_map()
     check_data_and_model_parallel()
     check_resuming_on_fewer_devices(folder)
 

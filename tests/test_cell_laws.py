@@ -22,6 +22,7 @@ from cases import (
     random_params,
     stacked,
 )
+from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 from jax.test_util import check_grads
 
 from rnnjax import StagedCell, scan
@@ -351,3 +352,23 @@ def test_results_have_the_precision_of_the_parameters(case):
         others = jax.tree.map(lambda a: a.astype(jnp.float32), (xs, carry))
         with jax.enable_x64(False):
             assert_close(run(narrow, *others), expected, dtype)
+
+
+@each_case
+def test_rows_may_be_divided_by_shard_map(case):
+    """JAX checks the types: what leaves a loop varies as what enters, gradients are added up."""
+    mesh = AbstractMesh((BATCH,), ("rows",), axis_types=(AxisType.Auto,))
+    whole, carries, series = PartitionSpec(), PartitionSpec("rows"), PartitionSpec(None, "rows")
+    specs = (whole, series, carries, carries)
+    args = draw(case)
+
+    def gradients(params, xs, carry, fresh, mask, resets):
+        def loss(*args):
+            final, ys = scan(case.cell, *args[:3], mask=mask, resets=resets, reset_carry=args[3])
+            return sum(jnp.sum(a) for a in jax.tree.leaves((final, ys)))
+
+        return jax.grad(loss, (0, 1, 2, 3))(params, xs, carry, fresh)
+
+    run = jax.shard_map(gradients, mesh=mesh, in_specs=(*specs, series, series), out_specs=specs)
+    found = jax.eval_shape(run, *args, MASK, RESETS)
+    chex.assert_trees_all_equal_shapes_and_dtypes(found, jax.eval_shape(lambda *a: a, *args))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cases import Leaky, assert_close, stacked
 from draws import B, F, H, T, draw, draw_signals, total
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
 from rnnjax import GRU, LSTM, Elman, frozen, scan
 from rnnjax.engine import Sequential
@@ -121,6 +122,25 @@ def test_the_training_gradient_has_five_products_and_copies_no_pre_activations(l
     copied = Counter(shape for shape, name in found if name == "copy")
     assert copied.total() > 0
     assert not copied[f"{T},{B},{4 * H}"] + copied[f"{T * B},{4 * H}"]
+
+
+@pytest.mark.parametrize("kind, merged", [(AxisType.Auto, False), (AxisType.Manual, True)])
+def test_weight_gradients_contract_one_axis_unless_the_compiler_may_divide_rows(kind, merged):
+    mesh = AbstractMesh((B,), ("rows",), axis_types=(AxisType.Auto,))
+    params, xs, _ = draw(STAGED, B)
+
+    def loss(params, xs):
+        return total(scan(STAGED, params, xs)[1])
+
+    run = jax.grad(loss)
+    if kind is AxisType.Manual:
+        whole, parts = PartitionSpec(), PartitionSpec(None, "rows")
+        run = jax.shard_map(run, mesh=mesh, in_specs=(whole, parts), out_specs=whole)
+    on_mesh = NamedSharding(mesh, PartitionSpec())
+    args = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=on_mesh), (params, xs)
+    )
+    assert ("(([0, 1], [0, 1])" in str(jax.jit(run).trace(*args).jaxpr)) == (not merged)
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])

@@ -95,7 +95,7 @@ def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, loop: Loop) -> tu
         return (t, carry, rows, read_row(rows, jnp.clip(t, 0, steps - 1))), y
 
     first = loop.first(steps)
-    state = (jnp.asarray(first), carry, rows, read_row(rows, first))
+    state = vary((jnp.asarray(first), carry, rows, read_row(rows, first)), (carry, rows))
     state, ys = lax.scan(ahead, state, None, steps, reverse=loop.reverse, unroll=loop.unroll)
     return state[1], state[2], ys
 
@@ -142,6 +142,24 @@ def even_chunk(steps: int, most: int) -> int:
     most = min(max(most, 1), steps)
     even = next(size for size in range(most, 0, -1) if not steps % size)
     return even if 2 * even >= most else most
+
+
+def vary(tree: Any, like: Any) -> Any:
+    """A tree of which each leaf counts as varying between devices if any leaf of `like` does.
+
+    Inside `jax.shard_map` that is part of an array's type. A loop must leave with the types that
+    it entered with, and a gradient must have its primal's; elsewhere nothing varies.
+    """
+
+    def varying(a):
+        return jax.typeof(a).manual_axis_type.varying
+
+    axes = frozenset().union(*map(varying, jax.tree.leaves(like)))
+
+    def cast(a):
+        return lax.pcast(a, tuple(axes - varying(a)), to="varying") if axes - varying(a) else a
+
+    return jax.tree.map(cast, tree) if axes else tree
 
 
 def read_row(rows: Any, t: Any) -> Any:

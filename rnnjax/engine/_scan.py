@@ -12,7 +12,7 @@ from .._core import Cell
 from . import _check
 from ._choice import chosen
 from ._controls import merge, where, zeros_like
-from ._loop import Loop
+from ._loop import Loop, vary
 from ._methods import Sequential
 from ._sequential import sequential
 
@@ -35,8 +35,8 @@ def scan(
 ) -> tuple[PyTree, PyTree]:
     """Runs a cell over a batch of sequences, as `jax.lax.scan` runs a function.
 
-    Works eagerly and under `jit`, `vmap` (over parameters, inputs or both), `grad` and
-    `grad` of `grad`. Forward mode: see `Sequential`. Calls with equal cells, options and
+    Works eagerly and under `jit`, `vmap` (over parameters, inputs or both), `shard_map`, `grad`
+    and `grad` of `grad`. Forward mode: see `Sequential`. Calls with equal cells, options and
     shapes share one compilation.
 
     Args:
@@ -135,6 +135,8 @@ def _scan(
     _check.carry_fits("a reset_carry", cell, params, fresh, batch)
 
     controls = merge(steps, lengths, mask, resets)
+    given = params, xs, carry, fresh, controls
+    params, xs, carry, fresh, controls = vary(given, given)
     if controls.mask is not None:
         # Garbage must not enter the cell at all: 0 * NaN in a gradient is NaN.
         xs = where(controls.mask, xs, zeros_like(xs))

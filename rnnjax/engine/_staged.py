@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 
 from .._core import StagedCell, frozen
 from ._controls import Controls, hold, restart, zeros_like
-from ._loop import Loop, even_chunk, in_chunks, read_row, scan_ahead, write_row
+from ._loop import Loop, even_chunk, in_chunks, read_row, scan_ahead, vary, write_row
 
 # Rows, steps times batch, to project at once: fewer make a slow product, more leave the cache.
 _ROWS = 512
@@ -87,7 +88,7 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
         state, _, stacked = scan_ahead(body, state, cell.project(params, xs), controls, loop)
         return state, stacked
 
-    state = (loop.first(steps), carry, buffers)
+    state = vary((jnp.asarray(loop.first(steps)), carry, buffers), carry)
     most = _ROWS // max(prod(batch), 1)
     if buffers is not None:
         # A chunk's projection lives beside the buffers, and should not be as large as they are.
@@ -157,7 +158,8 @@ def _backward(cell, loop, residuals, cotangents):
 
     # Only a `recur` that is not linear in `z` reads it; for the others XLA drops this product.
     z = cell.project(params, xs)
-    state = (back.first(steps), d_last, zeros_like(fresh), zeros_like(params))
+    first = jnp.asarray(back.first(steps))
+    state = vary((first, d_last, zeros_like(fresh), zeros_like(params)), s)
     state, d_s, _ = scan_ahead(body, state, s, (z, controls, d_ys, d_recorded), back)
     _, d_carry, d_fresh, d_params = state
 
@@ -179,9 +181,10 @@ def _through_pre_activations(cell, params, xs, carries, d_s):
     merged cannot stay divided by rows among devices: each would gather whole batches.
     """
     lead = jax.tree.leaves(xs)[0].shape[:-1]
+    divided = any(map(_may_be_divided, jax.tree.leaves((xs, d_s))))
 
     def rows(tree):
-        if jax.device_count() > 1:
+        if divided:
             return tree
         return jax.tree.map(lambda a: a.reshape(prod(lead), *a.shape[len(lead) :]), tree)
 
@@ -189,6 +192,13 @@ def _through_pre_activations(cell, params, xs, carries, d_s):
         return cell.recur(params, rows(carries), cell.project(params, rows(xs)))
 
     return jax.vjp(pre_activations, params, xs)[1](rows(d_s))
+
+
+def _may_be_divided(a: Any) -> bool:
+    """Whether XLA may keep parts of an array on several devices, and sees to that by itself."""
+    mesh = jax.typeof(a).sharding.mesh
+    axes = zip(mesh.axis_sizes, mesh.axis_types, strict=True)
+    return any(size > 1 and kind != AxisType.Manual for size, kind in axes)
 
 
 def _carry_before(loop, t, first, carries):
