@@ -17,6 +17,7 @@ import _gpu_record
 from _case import Case
 from _harness import RESULTS, read, row
 from _measure import Measurement, What
+from _peers import EVERY_CORE
 from _surroundings import ROOT
 from _targets import FLAX, LIBRARIES, NAMES, OURS, TORCH, best, rows
 
@@ -77,16 +78,20 @@ def promises(platform: str, results: Path) -> str:
 def _medians(measurements: list[Measurement]) -> list[str]:
     """A line for each case, in milliseconds: ours, and the best that each other library has."""
     families = {m.family for m in measurements}
-    groups = {family: (family,) for family in (OURS, TORCH)} | {"Flax": FLAX}
+    groups = {OURS: (OURS,), TORCH: (TORCH,), "Flax": FLAX}
     groups |= {family: (family,) for family in (*LIBRARIES[2:], PLAIN)}
-    groups |= {family: (family,) for family in sorted(families - {OURS, *RIVALS})}
+    # What is divided among devices is compared with what is, and then with PyTorch once more.
+    groups |= {name + EVERY_CORE: tuple(f + EVERY_CORE for f in groups[name]) for name in groups}
+    groups |= {family: (family,) for family in sorted(families - set().union(*groups.values()))}
     groups = {name: group for name, group in groups.items() if families & set(group)}
+    ours = groups.get(OURS + EVERY_CORE, (OURS,))
+    rivals = RIVALS if ours == (OURS,) else (TORCH, *groups.get("Flax" + EVERY_CORE, ()))
 
     def line(case: Case, what: What) -> Iterable[str]:
         median = partial(best, measurements, case, what)
         entries = [median(group) for group in groups.values()]
-        ours, rival = median((OURS,)), median(RIVALS)
-        ratio = f"{rival / ours:.2f}" if ours and rival else "—"
+        here, there = median(ours), median(rivals)
+        ratio = f"{there / here:.2f}" if here and there else "—"
         return (str(case), what, *("—" if e is None else f"{e:.3g}" for e in entries), ratio)
 
     lines: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)

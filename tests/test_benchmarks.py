@@ -235,6 +235,17 @@ def test_a_record_becomes_a_table(tmp_path):
     assert "Missing, since not installed: PyTorch." in medians
 
 
+def test_what_is_divided_is_compared_with_what_is_and_with_pytorch(tmp_path):
+    times = {"rnnjax": 8.0, "Flax NNX": 1.0, "PyTorch": 6.0}
+    times |= {"rnnjax" + _peers.EVERY_CORE: 4.0, "Flax Linen" + _peers.EVERY_CORE: 5.0}
+    record = [measurement(family=family, median=median) for family, median in times.items()]
+    write(tmp_path / "cores.cpu.json", ABOUT, record)
+    medians = table(tmp_path, "cores.cpu")
+    divided = f"rnnjax{_peers.EVERY_CORE} | Flax{_peers.EVERY_CORE}"
+    assert f"| rnnjax | PyTorch | Flax | {divided} | best other ÷ ours |\n" in medians
+    assert "| training | 8 | 6 | 1 | 4 | 5 | 1.25 |\n" in medians
+
+
 def test_targets_are_met_or_missed_by_the_records(tmp_path):
     case = _targets.SIZES[0]
     record = [
@@ -262,15 +273,18 @@ def test_who_did_not_run_on_does_not_count():
 
 def test_every_target_is_of_a_case_that_is_measured():
     import cells
+    import cores
     import ensembles
     import long_sequences
     import stacks
     import streaming
 
     def records(name):
-        script = {s.__name__: s for s in (cells, ensembles, long_sequences, stacks, streaming)}
+        scripts = (cells, cores, ensembles, long_sequences, stacks, streaming)
+        script = {script.__name__: script for script in scripts}
         families = (
             "rnnjax",
+            "rnnjax" + _peers.EVERY_CORE,
             "rnnjax, checkpoint='sqrt'",
             _peers.ONE_DIRECTION,
             "PyTorch",

@@ -27,6 +27,7 @@ MODULES = {
     "Keras": "_keras",
 }
 ONE_DIRECTION = "rnnjax, one direction"  # in a case of both directions, for comparison
+EVERY_CORE = ", every core a device"  # after the name of a family that is divided among them
 
 
 def identity(params: Any) -> Any:
@@ -91,11 +92,19 @@ def _module(family: str) -> Any:
 
 @dataclass(frozen=True)
 class JaxContestant:
-    """A peer in a case."""
+    """A peer in a case.
+
+    Attributes:
+        family: the library.
+        peer: its cell.
+        case: what to compute.
+        place: puts the arguments where they are to lie, if that is not one device.
+    """
 
     family: str
     peer: Peer
     case: Case
+    place: Callable[[Any], Any] = identity
 
     @property
     def name(self) -> str:
@@ -111,7 +120,7 @@ class JaxContestant:
         theirs = self._cells(peer.to_theirs, params)
         if what == "step":
             return JaxCall(peer.step, (theirs[0][0], numbers.carry, numbers.xs[0]), chain=CHAIN)
-        args = (theirs, numbers.xs, numbers.lengths)
+        args = self.place((theirs, numbers.xs, numbers.lengths))
         if what == "forward":
             return JaxCall(self._forward, args)
         return JaxCall(self._gradient, args, lambda grads: self._cells(peer.to_ours, grads))
