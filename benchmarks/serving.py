@@ -2,6 +2,7 @@
 
 A request is as a server has it: inputs come as NumPy arrays, outputs go as such, and the carry of
 every session stays for the next one. Each repeat is a chain of requests, divided by their number.
+JAX computes in the thread that calls, as onnxruntime does, and not in another for which to wait.
 """
 
 import importlib.util
@@ -118,6 +119,7 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
 def main() -> None:
     """Prints the table and writes the record."""
     jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     options = _rows.options(__doc__)
     sizes = [(sessions, steps, 128) for steps in (1, 16) for sessions in (1, 16, 256)]
     cases = [(cell, size) for cell in ("LSTM", "GRU") for size in sizes]

@@ -8,6 +8,7 @@ one step.
 from collections.abc import Iterator
 
 import _torch
+import jax
 from _case import Case
 from _harness import Run, Scale, main
 from _measure import Measurement, compare
@@ -31,4 +32,5 @@ def measure(case: Case, run: Run) -> list[Measurement]:
 
 
 if __name__ == "__main__":
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     main(__file__, __doc__, cases, measure)
