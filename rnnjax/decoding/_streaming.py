@@ -24,9 +24,11 @@ def stream_step(
     chunks of several steps call `jax.jit(model.apply)(params, chunk, carry)`.
 
     To have the new carry written over the old one, wrap it once more:
-    `jax.jit(stream_step, donate_argnames="carry")`. On a CPU, JAX hands each call to another thread,
-    and waiting for that can take longer than the step; a program that serves says, before anything
-    else, `jax.config.update("jax_cpu_enable_async_dispatch", False)`.
+    `jax.jit(stream_step, donate_argnames="carry")`.
+
+    On a CPU, JAX hands each call to another thread, and waiting for that takes longer than the
+    step. A program that serves says first:
+    `jax.config.update("jax_cpu_enable_async_dispatch", False)`.
 
     Args:
         model: a layer whose output at a step depends on no later one.
