@@ -157,9 +157,10 @@ def vary(tree: Any, like: Any) -> Any:
     axes = frozenset().union(*map(varying, jax.tree.leaves(like)))
 
     def cast(a):
-        return lax.pcast(a, tuple(axes - varying(a)), to="varying") if axes - varying(a) else a
+        missing = tuple(axes - varying(a))
+        return lax.pcast(jnp.asarray(a), missing, to="varying") if missing else a
 
-    return jax.tree.map(cast, tree) if axes else tree
+    return jax.tree.map(cast, tree)
 
 
 def read_row(rows: Any, t: Any) -> Any:

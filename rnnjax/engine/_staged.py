@@ -88,7 +88,7 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
         state, _, stacked = scan_ahead(body, state, cell.project(params, xs), controls, loop)
         return state, stacked
 
-    state = vary((jnp.asarray(loop.first(steps)), carry, buffers), carry)
+    state = vary((loop.first(steps), carry, buffers), carry)
     most = _ROWS // max(prod(batch), 1)
     if buffers is not None:
         # A chunk's projection lives beside the buffers, and should not be as large as they are.
@@ -158,8 +158,7 @@ def _backward(cell, loop, residuals, cotangents):
 
     # Only a `recur` that is not linear in `z` reads it; for the others XLA drops this product.
     z = cell.project(params, xs)
-    first = jnp.asarray(back.first(steps))
-    state = vary((first, d_last, zeros_like(fresh), zeros_like(params)), s)
+    state = vary((back.first(steps), d_last, zeros_like(fresh), zeros_like(params)), s)
     state, d_s, _ = scan_ahead(body, state, s, (z, controls, d_ys, d_recorded), back)
     _, d_carry, d_fresh, d_params = state
 
