@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from math import prod
 from typing import Any
 
 import jax
@@ -12,9 +13,10 @@ from draws import B, F, H, T, draw, draw_signals, total
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
 from rnnjax import GRU, LSTM, Elman, frozen, scan
-from rnnjax.engine import Sequential
+from rnnjax.engine import Sequential, _staged
 
 STAGED, PLAIN = LSTM(H), Leaky(H)
+FORWARD = Sequential(forward_mode=True)
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +124,27 @@ def test_the_training_gradient_has_five_products_and_copies_no_pre_activations(l
     copied = Counter(shape for shape, name in found if name == "copy")
     assert copied.total() > 0
     assert not copied[f"{T},{B},{4 * H}"] + copied[f"{T * B},{4 * H}"]
+
+
+@pytest.mark.parametrize("batch", [1, B])
+@pytest.mark.parametrize("most", [0, 2**19], ids=["large", "small"])
+def test_small_weights_are_read_in_the_loop_and_change_nothing(monkeypatch, most, batch):
+    monkeypatch.setattr(_staged, "_WEIGHTS", most)
+    jax.clear_caches()
+    params, xs, carry = draw(STAGED, batch)
+    signals = draw_signals(batch)
+
+    def run(*args):
+        return scan(STAGED, *args, reverse=True, **signals)
+
+    program = jax.jit(run).lower(params, xs, carry).compile()
+    text = str(program.as_text())
+    products = re.findall(r"= \w+\[([\d,]*)\]\S* dot\(", text)
+    one = batch * 4 * H
+    sizes = [prod(map(int, shape.split(","))) for shape in products]
+    assert sorted(sizes) == ([one, one] if most and batch > 1 else [one, T * one])
+    plain = scan(STAGED, params, xs, carry, reverse=True, method=FORWARD, **signals)
+    assert_close(program(params, xs, carry), plain)
 
 
 @pytest.mark.parametrize("kind, merged", [(AxisType.Auto, False), (AxisType.Manual, True)])

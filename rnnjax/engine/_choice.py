@@ -76,7 +76,7 @@ ROUTES = (
     Route(
         "staged loop",
         staged_loop,
-        "inputs are projected in large products, and so are weight gradients",
+        "weight gradients are large products, and so are projections of inputs where that pays",
         _obstacle_to_stages,
     ),
     Route("plain loop", plain_loop, "it serves every cell", lambda *_: None),

@@ -3,7 +3,7 @@
 Nothing in it is particular to a cell:
 
 * forwards, the inputs of a chunk of time are projected in one product, which is still in the
-  cache when the loop over the chunk's steps reads it;
+  cache when the loop over the chunk's steps reads it, unless it is better done step by step;
 * what the gradient needs is kept once: the pre-activation of every step, and the carry
   unless it is an output too;
 * backwards, the loop differentiates `gate` and `recur` in the carry only, and writes the
@@ -29,6 +29,9 @@ _ROWS = 512
 
 # Steps that are not worth dividing further.
 _STEPS = 16
+
+# Bytes of input weights that a CPU may as well read at every step.
+_WEIGHTS = 2**19
 
 
 class _Kept(NamedTuple):
@@ -71,10 +74,12 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
     and then not used, and copies it once.
     """
     steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
+    ahead = buffers is not None or _ahead_pays(cell, params, xs)
 
     def body(state, inputs):
         t, carry, buffers = state
-        z, now = inputs
+        row, now = inputs
+        z = row if ahead else cell.project(params, row)
         carry = restart(now, fresh, carry)
         s = cell.recur(params, carry, z)
         carry, y = hold(now, carry, *cell.gate(params, carry, s))
@@ -85,7 +90,8 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
 
     def chunk(state, inputs):
         xs, controls = inputs
-        state, _, stacked = scan_ahead(body, state, cell.project(params, xs), controls, loop)
+        rows = cell.project(params, xs) if ahead else xs
+        state, _, stacked = scan_ahead(body, state, rows, controls, loop)
         return state, stacked
 
     state = vary((loop.first(steps), carry, buffers), carry)
@@ -93,13 +99,24 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
     if buffers is not None:
         # A chunk's projection lives beside the buffers, and should not be as large as they are.
         most = min(most, max(-(-steps // 4), _STEPS))
-    size = even_chunk(steps, most)
+    size = even_chunk(steps, most) if ahead else steps
     (_, carry, buffers), stacked = in_chunks(chunk, state, (xs, controls), loop, size)
     if buffers is not None:
         return carry, buffers
     # Under `vmap` a reshape puts the new axis first, where buffers have it: JAX takes for granted
     # that a function and its rule return it in the same place.
     return carry, jax.tree.map(lambda a: a[None].reshape(a.shape), stacked)
+
+
+def _ahead_pays(cell, params, xs):
+    """Whether to project a chunk of inputs at once, where no gradient needs it.
+
+    It spares the loop the input weights, and costs it a projection to write and to read again.
+    """
+    x, z = (jax.tree.leaves(tree) for tree in (xs, jax.eval_shape(cell.project, params, xs)))
+    weights = sum(a.shape[-1] for a in x) * sum(a.shape[-1] * a.dtype.itemsize for a in z)
+    one = prod(x[0].shape[1:-1]) == 1
+    return one or weights >= _WEIGHTS or jax.default_backend() != "cpu"
 
 
 @frozen
