@@ -70,9 +70,10 @@ def promises(platform: str, results: Path) -> str:
         return ""
     met = sum(verdict == "met" for *_, verdict in measured)
     commits = dict.fromkeys(_commit(record) for record in records.values())
+    machines = "; ".join(dict.fromkeys(_machine(record) for record in records.values()))
     lines = _table(("target", "wanted", "measured", ""), found)
-    verdict = f"{met} of {len(found)} are met. {_machine(next(iter(records.values())))}"
-    return "\n".join([*lines, "", f"{verdict}, commit {', '.join(commits)}."]) + "\n"
+    verdict = f"{met} of {len(found)} are met. {machines}; commits {', '.join(commits)}."
+    return "\n".join([*lines, "", verdict]) + "\n"
 
 
 def _medians(measurements: list[Measurement]) -> list[str]:

@@ -33,7 +33,16 @@ SPEEDS: tuple[tuple[str, What, tuple[str, ...], float], ...] = (
 )
 
 BOTH_WAYS: tuple[What, ...] = ("forward", "training")
-NAMES = ("cells", "cells.full", "stacks", "ensembles", "streaming", "long_sequences", "cores")
+NAMES = (
+    "cells",
+    "cells.full",
+    "cells.jax010",
+    "stacks",
+    "ensembles",
+    "streaming",
+    "long_sequences",
+    "cores",
+)
 Records = Callable[[str], list[Measurement]]  # from one of these names
 
 
@@ -67,13 +76,10 @@ def targets() -> Iterator[Target]:
         short = replace(SHORT, cell=cell)
         yield _faster("cells", short, "forward", (TORCH,), bound)
         yield _faster("cells", short, "forward", FLAX, 1.2)
-    yield Target(
-        "every cell and size, forward and training: speed over the best of the other libraries in "
-        "JAX, at its worst",
-        True,
-        1.0,
-        _worst,
-    )
+    for name, version in (("cells", ""), ("cells.jax010", " with jax 0.10")):
+        text = f"every cell and size{version}, forward and training: speed over the best of the "
+        text += "other libraries in JAX, at its worst"
+        yield Target(text, True, 1.0, partial(_worst, name))
     yield from _others()
     yield from _on_every_core()
 
@@ -157,9 +163,9 @@ def _ratio(name: str, case: Case, what: What, a: str, b: str, records: Records) 
     return None if above is None or below is None else above / below
 
 
-def _worst(records: Records) -> float | None:
+def _worst(name: str, records: Records) -> float | None:
     """Over the whole grid where it has been measured, else over the headline sizes."""
-    measured = records("cells.full") or records("cells")
+    measured = records(f"{name}.full") or records(name)
     ratios = []
     points: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measured)
     for case, what in points:
