@@ -9,6 +9,10 @@ places their arguments on a `jax.sharding.Mesh` of devices, of one host or of se
 
 Any mesh will do; its axes are made automatic, as the engine leaves to the compiler what lies where.
 
+A CPU is one device, which runs a loop on one core for most of it, unless a program begins with
+`jax.config.update("jax_num_cpu_devices", 2)`, or as many as there are cores. Rows or members that
+are divided among them then train faster.
+
 Several hosts each run the same program, which begins with `jax.distributed.initialize` and makes
 its mesh of all their devices. If one of them dies, JAX stops the others with an error, within
 about the `heartbeat_timeout_seconds` it was given. Started again, on however many devices, `fit`
