@@ -2,7 +2,7 @@
 
 A device runs one loop at a time, on one core for most of it. With as many devices as cores, and
 rows of the batch (or members of an ensemble) divided among them, each core has a loop. Any program
-in JAX gains by that, so Flax is divided, too; PyTorch uses all cores anyway.
+in JAX can be divided so, and Flax is, too; PyTorch uses all cores anyway.
 """
 
 import os
@@ -21,7 +21,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 
 def cases(scale: Scale) -> Iterator[Case]:
-    """The sizes of the targets; the full grid has two more."""
+    """The sizes of the targets; the full grid has every cell on a larger batch, too."""
     if scale == "smoke":
         yield Case("LSTM", 8, 4, 3, 4, members=8)
         return
@@ -43,14 +43,11 @@ def measure(case: Case, run: Run) -> list[Measurement]:
 
 def divided(who: JaxContestant) -> JaxContestant:
     """The contestant with each device's rows, or members, on that device."""
-    kinds = (AxisType.Auto,)
-    mesh = jax.make_mesh((jax.device_count(),), ("parts",), axis_types=kinds)
-    case, whole = who.case, PartitionSpec()
-    first = PartitionSpec("parts")
-    weights = first if case.members else whole
-    inputs = PartitionSpec(None, "parts")
-    if case.members:
-        inputs = whole if case.shared else first
+    mesh = jax.make_mesh((jax.device_count(),), ("parts",), axis_types=(AxisType.Auto,))
+    whole, first = PartitionSpec(), PartitionSpec("parts")
+    weights, inputs = whole, PartitionSpec(None, "parts")
+    if who.case.members:
+        weights, inputs = first, whole if who.case.shared else first
 
     def place(args: Any) -> Any:
         specs = (weights, inputs, whole)
