@@ -7,13 +7,14 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-live check bench bench-full bench-learn bench-smoke bench-torch \
-        notebooks pythons clean
+.PHONY: help demo test test-slow test-live check bench bench-cores bench-full bench-learn bench-smoke \
+        bench-torch notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
 LEARN   = benchmarks/adding.py benchmarks/chorales.py
-ON_CPU  = $(filter-out benchmarks/gpu.py $(LEARN),$(SCRIPTS))
+CORES   = benchmarks/cores.py
+ON_CPU  = $(filter-out benchmarks/gpu.py $(CORES) $(LEARN),$(SCRIPTS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,10 @@ check: $(VENV)/.with-tests ## check format, lint and types
 
 bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (20 minutes, on an idle machine)
 	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+	$(RUN) benchmarks/_tables.py
+
+bench-cores: $(VENV)/.with-benchmarks ## measure what it gains to make every core a device, and write the tables (10 minutes)
+	$(RUN) $(CORES) $(ARGS)
 	$(RUN) benchmarks/_tables.py
 
 bench-full: $(VENV)/.with-benchmarks ## run the whole grids (hours); what an interrupted run has measured is kept
