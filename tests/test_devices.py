@@ -13,7 +13,11 @@ import jax
 import numpy as np
 import pytest
 from device_worker import assert_equal, whole_batch, whole_state, whole_step
+from draws import total
+from jax.sharding import AbstractMesh, AxisType, PartitionSpec
+from test_layers import KEY, LAYERS, LENGTHS, RESETS, draw
 
+from rnnjax.layers import Embedding
 from rnnjax.training import fit, shard, shard_weights
 
 WORKER = Path(__file__).with_name("device_worker.py")
@@ -101,3 +105,22 @@ def test_what_does_not_divide_is_an_error():
         shard_weights(np.ones(4), over)
     with pytest.raises(ValueError, match=r"this process's 1 devices .*, got \[\] for \['loss'\]"):
         shard({"rows": np.ones(4), "loss": 1.0}, over)
+
+
+@jax.enable_x64(True)
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_rows_of_a_layer_may_be_divided_by_shard_map(layer):
+    """JAX checks the types: the gradients in parameters, which all rows share, are added up."""
+    mesh = AbstractMesh((len(LENGTHS),), ("rows",), axis_types=(AxisType.Auto,))
+    params, xs = draw(layer)
+    xs = np.ones(RESETS.shape, int) if isinstance(layer, Embedding) else xs
+
+    def gradient(params, xs, lengths, resets, key):
+        signals = dict(lengths=lengths, resets=resets, key=key)
+        return jax.grad(lambda params: total(layer.apply(params, xs, **signals)))(params)
+
+    whole, rows = PartitionSpec(), PartitionSpec("rows")
+    specs = (whole, rows, rows, rows, whole)
+    run = jax.shard_map(gradient, mesh=mesh, in_specs=specs, out_specs=whole)
+    found = jax.eval_shape(run, params, xs, LENGTHS, RESETS, KEY)
+    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, params)

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import assert_close, at, random_like, stacked
-from draws import pull, total
-from jax.sharding import AbstractMesh, AxisType, PartitionSpec
+from draws import pull
 
 from rnnjax import GRU, LSTM, Elman, scan
 from rnnjax.engine import Sequential as Method
@@ -397,24 +396,3 @@ def test_a_layer_is_a_static_value(layer):
     count(layer)
     count(copy)
     assert len(traces) == 1
-
-
-# Devices.
-
-
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
-def test_rows_may_be_divided_by_shard_map(layer):
-    """JAX checks the types: the gradients in parameters, which all rows share, are added up."""
-    mesh = AbstractMesh((B,), ("rows",), axis_types=(AxisType.Auto,))
-    params, xs = draw(layer)
-    xs = np.ones((B, T), int) if isinstance(layer, Embedding) else xs
-
-    def gradient(params, xs, lengths, resets, key):
-        signals = dict(lengths=lengths, resets=resets, key=key)
-        return jax.grad(lambda params: total(layer.apply(params, xs, **signals)))(params)
-
-    whole, rows = PartitionSpec(), PartitionSpec("rows")
-    specs = (whole, rows, rows, rows, whole)
-    run = jax.shard_map(gradient, mesh=mesh, in_specs=specs, out_specs=whole)
-    found = jax.eval_shape(run, params, xs, LENGTHS, RESETS, KEY)
-    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, params)
