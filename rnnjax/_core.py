@@ -194,3 +194,19 @@ def positive(name: str, value: int) -> None:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+
+
+def check_cell(cell: Any) -> None:
+    """Raises a `ValueError` unless `cell` is one, of a class that is decorated with `frozen`.
+
+    Example:
+        >>> import rnnjax
+        >>> check_cell(rnnjax.LSTM(8))
+    """
+    if not isinstance(cell, Cell):
+        raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {cell!r}")
+    if jax.tree.leaves(cell):
+        raise ValueError(
+            f"expected class {type(cell).__name__} to be decorated with rnnjax.frozen, got it "
+            "plain; does it inherit from a class that is? Each needs that itself"
+        )

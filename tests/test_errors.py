@@ -26,6 +26,10 @@ XS = np.ones((T, B, F), F32)
 BATCH_MAJOR = np.ones((B, T, F), F32)
 
 
+class Plain(LSTM):
+    """A subclass without `frozen`, which a dataclass does not pass on."""
+
+
 def row(name, call, expected, got, cause=""):
     return pytest.param(call, expected, got, cause, id=name)
 
@@ -152,6 +156,12 @@ SCAN = [
     ),
     row("a step", scan(cell=CELL.step), "cell to be a Cell, such as LSTM(8)", "<bound method"),
     row("a class", scan(cell=LSTM), "cell to be a Cell, such as LSTM(8)", "<class"),
+    row(
+        "not frozen",
+        scan(cell=Plain(H)),
+        "class Plain to be decorated with rnnjax.frozen",
+        "it plain",
+    ),
 ]
 
 CELLS = [
@@ -171,7 +181,13 @@ CELLS = [
     ),
     row("empty stack", lambda: Stack(()), "cells to be a tuple of at least one cell", "()"),
     row("list of cells", lambda: Stack([CELL]), "cells to be a tuple", f"[{CELL}]"),
-    row("stack of others", lambda: Stack((CELL, "x")), "every entry of cells to be a Cell", "("),
+    row("stack of others", lambda: Stack((CELL, "x")), "cell to be a Cell", "'x'"),
+    row(
+        "residual, not frozen",
+        lambda: Residual(Plain(H)),
+        "class Plain to be decorated",
+        "it plain",
+    ),
     row("residual of another", lambda: Residual(CELL.step), "cell to be a Cell", "<bound method"),
     row(
         "unequal sizes in a residual",

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._core import Cell, frozen
+from .._core import Cell, check_cell, frozen
 
 
 @frozen
@@ -38,8 +38,8 @@ class Stack(Cell[tuple, tuple]):
             raise ValueError(
                 f"expected cells to be a tuple of at least one cell, got {self.cells!r}"
             )
-        if not all(isinstance(cell, Cell) for cell in self.cells):
-            raise ValueError(f"expected every entry of cells to be a Cell, got {self.cells!r}")
+        for cell in self.cells:
+            check_cell(cell)
 
     @property
     def output_size(self) -> int:
@@ -97,8 +97,7 @@ class Residual(Cell):
     cell: Cell
 
     def __post_init__(self):
-        if not isinstance(self.cell, Cell):
-            raise ValueError(f"expected cell to be a Cell, got {self.cell!r}")
+        check_cell(self.cell)
 
     @property
     def output_size(self) -> int:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Int, PyTree
 
-from .._core import Cell
+from .._core import Cell, check_cell
 from . import _check
 from ._choice import chosen
 from ._controls import merge, where, zeros_like
@@ -78,8 +78,7 @@ def scan(
         >>> ys.shape, carry.h.shape
         ((5, 2, 8), (2, 8))
     """
-    if not isinstance(cell, Cell):
-        raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {cell!r}")
+    check_cell(cell)
     params, xs, carry, reset_carry = jax.tree.map(jnp.asarray, (params, xs, carry, reset_carry))
     lengths, mask, resets = (
         None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._core import Cell, frozen
+from .._core import Cell, check_cell, frozen
 from ..engine import Sequential, scan
 from ._layer import Layer, Signals
 
@@ -38,8 +38,7 @@ class Recurrent(Layer):
     precision: str | None = None
 
     def __post_init__(self):
-        if not isinstance(self.cell, Cell):
-            raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {self.cell!r}")
+        check_cell(self.cell)
 
     @property
     def output_size(self) -> int:
