@@ -1,18 +1,13 @@
 """The record of a run on an accelerator: how it is written, and its tables."""
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from _gpu_grid import CUDNN, FLAX, OURS, PLAIN, TORCH, TORCH_GRAPH, Job
+from _program import output, program
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "numpy")
 NOT_REACHED = "not reached"
 DRIVER = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
@@ -38,18 +33,7 @@ RATIO = "cuDNN / rnnjax, TF32"
 
 def surroundings() -> Record:
     """What a number depends on besides the script; devices are added by those who have them."""
-    changes = _output("git", "status", "--porcelain", "--", ".", ":!benchmarks/results", ":!*.md")
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": _output("git", "rev-parse", "HEAD"),
-        "dirty": None if changes is None else bool(changes),
-        "driver": _output(*DRIVER),
-        "cores": os.cpu_count(),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: found for package in PACKAGES if (found := _version(package))},
-        },
-    }
+    return {**program(PACKAGES), "driver": output(*DRIVER)}
 
 
 def row(job: Job, entries: Row, error: str | None) -> Row:
@@ -180,18 +164,3 @@ def _about(record: Record) -> str:
     missing = f" Missing: {'; '.join(record['missing'])}." if record["missing"] else ""
     device = record["device"]
     return f"{record['date']}, {device}{driver}, {versions}, commit {commit}.{missing}"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _output(*command: str) -> str | None:
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

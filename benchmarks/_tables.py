@@ -2,8 +2,8 @@
 
 What stands between `<!-- table: NAME -->` and `<!-- end -->` is rewritten, and is empty as long
 as there is no record. Of `results/cells.cpu.json`, `cells.cpu` is the medians of all libraries
-side by side and `cells.cpu.details` every measurement; `targets.cpu` is what is promised, met or
-missed.
+side by side and `cells.cpu.details` every measurement; `cells.full.cpu` is how we compare over a
+whole grid, and `targets.cpu` what is promised, met or missed.
 """
 
 import json
@@ -18,7 +18,7 @@ from _case import Case
 from _harness import RESULTS, read, row
 from _measure import Measurement, What
 from _peers import EVERY_CORE
-from _surroundings import ROOT
+from _program import ROOT
 from _targets import FLAX, LIBRARIES, NAMES, OURS, TORCH, best, rows
 
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
@@ -49,7 +49,9 @@ def _content(name: str, results: Path) -> str:
         return _gpu_record.markdown(record) + "\n"
     # Of a long sequence memory counts as much as time, so its table is that of the details.
     details = name.endswith(".details") or kind.startswith("long_sequences")
-    if "rows" in record:
+    if kind.endswith(".full"):
+        lines = _grid(read(record))
+    elif "rows" in record:
         lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
     else:
         lines = _every(read(record)) if details else _medians(read(record))
@@ -98,6 +100,23 @@ def _medians(measurements: list[Measurement]) -> list[str]:
     lines: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)
     columns = ("case", "ms of", *groups, "best other ÷ ours")
     return _table(columns, (line(case, what) for case, what in lines))
+
+
+def _grid(measurements: list[Measurement]) -> list[str]:
+    """A line for each cell, batch and length: our speed over the others, by number of units."""
+    points: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)
+    units = sorted({case.hidden for case, _ in points})
+    lines: dict[tuple[Any, ...], dict[int, str]] = {}
+    for case, what in points:
+        here, *there = (best(measurements, case, what, f) for f in ((OURS,), LIBRARIES, (TORCH,)))
+        ratios = (f"{other / here:.2f}" if here and other else "—" for other in there)
+        line = lines.setdefault((case.cell, what, case.steps, case.batch), {})
+        line[case.hidden] = " / ".join(ratios)
+    columns = ("cell", "what", "T", "B", *(f"H={h}" for h in units))
+    entries = (
+        [*map(str, key), *(line.get(h, "") for h in units)] for key, line in sorted(lines.items())
+    )
+    return _table(columns, entries)
 
 
 def _every(measurements: list[Measurement]) -> list[str]:

@@ -25,8 +25,9 @@ from typing import Any, Protocol
 
 from _gpu_grid import TORCH, Job, jobs
 from _gpu_problem import TOLERANCE, Case
-from _gpu_record import NOT_REACHED, ROOT, Row, row, surroundings, write
+from _gpu_record import NOT_REACHED, Row, row, surroundings, write
 from _gpu_worker import Failed, Worker
+from _program import ROOT
 from rich.console import Console
 from rich.table import Table
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import _peers
+import _program
 import _targets
 import _torch
 import jax.numpy as jnp
@@ -217,6 +218,34 @@ def test_a_run_of_another_program_is_not_resumed(tmp_path, change):
     assert resumed(out, ABOUT) == []
 
 
+def test_a_record_names_the_last_change_of_what_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(_program, "ROOT", tmp_path)
+    assert _program.program(())["commit"] is None
+
+    def commit(name):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+        author = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+        for command in (("add", "."), (*author, "commit", "-m", name)):
+            assert _program.output("git", *command) is not None
+        return _program.output("git", "rev-parse", "HEAD")
+
+    _program.output("git", "init")
+    measured = commit("rnnjax/a.py")
+    assert commit("README.md") != measured
+    for name, dirty in (
+        ("tests/a.py", False),
+        ("benchmarks/README.md", False),
+        ("benchmarks/results/a.json", False),
+        ("benchmarks/a.py", True),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("changed")
+        about = _program.program(("numpy",))
+        assert (about["commit"], about["dirty"]) == (measured, dirty)
+    assert about["versions"]["numpy"] == np.__version__
+
+
 # Tables
 
 
@@ -233,6 +262,20 @@ def test_a_record_becomes_a_table(tmp_path):
     assert "| LSTM B=2 T=3 I=4 H=5 | training | 2 | 4 | 3 | 1.50 |\n" in medians
     assert "| Flax Linen cell | 5 | 1.5 … 9 | 1 | 15 | 0.50 | 1.5 | — | — |\n" in details
     assert "Missing, since not installed: PyTorch." in medians
+
+
+def test_a_whole_grid_becomes_a_table_of_speeds(tmp_path):
+    record = []
+    for steps in (128, 32):
+        for case in (replace(TINY, steps=steps), replace(TINY, steps=steps, hidden=9)):
+            record += [measurement(case), measurement(case, family="Haiku", median=steps)]
+    record.append(measurement(case, family="PyTorch", median=1.0))
+    write(tmp_path / "cells.full.cpu.json", ABOUT, record)
+    found = table(tmp_path, "cells.full.cpu")
+    assert "| cell | what | T | B | H=5 | H=9 |\n" in found
+    assert "| LSTM | training | 32 | 2 | 16.00 / — | 16.00 / 0.50 |\n" in found
+    assert found.index("| 32 | 2 |") < found.index("| 128 | 2 |")
+    assert "| 128 | 2 | 64.00 / — | 64.00 / — |\n" in found
 
 
 def test_what_is_divided_is_compared_with_what_is_and_with_pytorch(tmp_path):

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from _gpu_grid import CUDNN, FLAX, MAIN, MODES, OURS, PLAIN, SIZES, TORCH, TORCH_GRAPH, Job, jobs
 from _gpu_problem import TOLERANCE, Case, difference, numbers, sampled
-from _gpu_record import NOT_REACHED, RATIO, ROOT, markdown, row, surroundings, write
+from _gpu_record import NOT_REACHED, RATIO, markdown, row, surroundings, write
 from _gpu_timing import timed
 from _gpu_worker import Failed, Worker
+from _program import ROOT
 
 CASE = Case("LSTM", 2, 3, 4)
 TIMES = {"median_ms": 2.0, "quartiles": [1.0, 3.0], "difference": 0.0}
