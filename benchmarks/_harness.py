@@ -6,6 +6,7 @@ A script says which cases it has and how to measure one, and ends in
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +68,7 @@ def main(
     run = Run(options.scale, options.repeats or REPEATS[options.scale], worker)
     missing = [*_peers.missing(), *([] if worker else [_torch.FAMILY])]
     about = {"question": question, "scale": run.scale, **surroundings(worker), "missing": missing}
-    out = options.out or _place(script, run.scale)
+    out = options.out or _place(script, run.scale, options.one_core)
     measurements = resumed(out, about) if run.scale == "full" else []
     console = Console(width=140, highlight=False)
     console.print(
@@ -145,8 +146,8 @@ def _table(case: Case, measurements: list[Measurement]) -> Table:
     return table
 
 
-def _place(script: str, scale: Scale) -> Path:
-    name = Path(script).stem + (".full" if scale == "full" else "")
+def _place(script: str, scale: Scale, one_core: bool) -> Path:
+    name = Path(script).stem + ".full" * (scale == "full") + ".one_core" * one_core
     return RESULTS / f"{name}.{jax.default_backend()}.json"
 
 
@@ -162,4 +163,9 @@ def _options(question: str) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="timed calls of each contestant")
     parser.add_argument("--torch", metavar="PYTHON", help="the interpreter that has PyTorch")
     parser.add_argument("--out", type=Path, help="where to write the record")
-    return parser.parse_args()
+    parser.add_argument("--one-core", action="store_true", help="everybody on one core (Linux)")
+    options = parser.parse_args()
+    if options.one_core:
+        # Threads and processes inherit it; JAX starts none before it is first asked for a device.
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return options

@@ -27,12 +27,18 @@ def program(packages: Iterable[str]) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "commit": output("git", "log", "-1", "--format=%H", "--", *MEASURED) or None,
         "dirty": None if changes is None else bool(changes),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "versions": {
             "python": platform.python_version(),
             **{package: found for package in packages if (found := _version(package))},
         },
     }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    here = getattr(os, "sched_getaffinity", None)
+    return len(here(0)) if here else os.cpu_count() or 1
 
 
 def output(*command: str) -> str | None:

@@ -133,7 +133,8 @@ def _footer(record: dict[str, Any]) -> list[str]:
 
 
 def _machine(record: dict[str, Any]) -> str:
-    return f"{record['date']}, {record['device']} ({record['cpu']}, {record['cores']} cores)"
+    cores = f"{record['cores']} core{'s' * (record['cores'] != 1)}"
+    return f"{record['date']}, {record['device']} ({record['cpu']}, {cores})"
 
 
 def _commit(record: dict[str, Any]) -> str:

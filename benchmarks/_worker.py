@@ -1,6 +1,6 @@
 """PyTorch's side of a comparison: a process that computes one call whenever it is asked.
 
-It runs under an interpreter of its own, which has PyTorch and NumPy and nothing of ours. A
+It runs under an interpreter of its own, which has PyTorch and NumPy, and not JAX. A
 request is a line of JSON on the standard input, the answer one on the standard output; arrays
 travel in files.
 """
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from _memory import memory
+from _program import cores
 
 MODULES = {
     "LSTM": (torch.nn.LSTM, torch.nn.LSTMCell, {}),
@@ -135,7 +136,7 @@ def serve(read: Callable[[], str], write: Callable[[dict[str, Any]], None]) -> N
 
 def main() -> None:
     """Serves on what was the standard output; what others print goes to the errors."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
 

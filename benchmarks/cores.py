@@ -5,7 +5,6 @@ rows of the batch (or members of an ensemble) divided among them, each core has 
 in JAX can be divided so, and Flax is, too; PyTorch uses all cores anyway.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from _case import CELLS, Case
 from _harness import Run, Scale, main
 from _measure import Measurement, compare
 from _peers import EVERY_CORE, JaxContestant, contestants
+from _program import cores
 from _targets import ENSEMBLE, FLAX, OURS, SIZES
 from _torch import FAMILY as TORCH
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -60,5 +60,5 @@ def divided(who: JaxContestant) -> JaxContestant:
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    jax.config.update("jax_num_cpu_devices", cores())
     main(__file__, __doc__, cases, measure)

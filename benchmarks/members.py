@@ -6,7 +6,6 @@ JAX fixes their number when it starts.
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ import jax
 import numpy as np
 import optax
 from _case import CELLS
+from _program import cores
 
 from rnnjax import training
 from rnnjax.layers import Dense, Pool, Recurrent, Sequential
@@ -56,7 +56,7 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 def serve(pipe: Any, cell: str, size: Size) -> None:
     """In a process of its own: a step of the ensemble on as many devices as cores, when asked."""
     jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    jax.config.update("jax_num_cpu_devices", cores())
     _, every = programs(cell, size)
     while pipe.recv():
         pipe.send(timed(every))
@@ -76,7 +76,7 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
     ways = {
         "1 model": partial(timed, one),
         f"{MEMBERS} models": partial(timed, every),
-        f"{MEMBERS} models on {os.cpu_count()} devices": divided,
+        f"{MEMBERS} models on {cores()} devices": divided,
     }
     losses = {name: way()[1] for name, way in ways.items()}  # this compiles, too
     for loss in losses.values():
