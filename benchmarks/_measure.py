@@ -11,7 +11,7 @@ from _case import Case
 What = Literal["forward", "training", "step", "compilation"]
 
 HEAT = 3  # calls by which the fastest contestant of a family is found
-REST = 0.005  # seconds in which threads that a neighbour left spinning go to sleep
+REST = 0.005  # seconds before a call, in which threads that a neighbour left spinning stop
 CHAIN = 100  # steps in one timed streaming call; the time is that of one of them
 TOLERANCE: dict[What, float] = {"forward": 1e-4, "step": 1e-5, "training": 1e-3}
 
@@ -202,9 +202,16 @@ def _in_turn(calls: Mapping[int, Call], repeats: int) -> dict[int, list[float]]:
         # The order rotates: nobody always inherits the cache from the same neighbour.
         turn = repeat % max(len(numbers), 1)
         for number in numbers[turn:] + numbers[:turn]:
-            time.sleep(REST)
+            _busy(REST)
             times[number].append(1e3 * calls[number].seconds())
     return times
+
+
+def _busy(seconds: float) -> None:
+    """Waits without sleeping: a core that was idle may be slower for a long time after."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
 
 
 def _leaves(tree: Any) -> list[Any]:
