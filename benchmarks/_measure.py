@@ -177,6 +177,13 @@ def check(what: What, contestants: Sequence[Contestant], calls: Sequence[Call]) 
         agree(expected[contestant.fit], {name: call.result()}, tolerance=TOLERANCE[what])
 
 
+def rest() -> None:
+    """Waits before a call without sleeping: a core that was idle may be slower for long after."""
+    end = time.perf_counter() + REST
+    while time.perf_counter() < end:
+        pass
+
+
 def _race(
     contestants: Sequence[Contestant], calls: Sequence[Call], repeats: int
 ) -> list[list[float]]:
@@ -202,16 +209,9 @@ def _in_turn(calls: Mapping[int, Call], repeats: int) -> dict[int, list[float]]:
         # The order rotates: nobody always inherits the cache from the same neighbour.
         turn = repeat % max(len(numbers), 1)
         for number in numbers[turn:] + numbers[:turn]:
-            _busy(REST)
+            rest()
             times[number].append(1e3 * calls[number].seconds())
     return times
-
-
-def _busy(seconds: float) -> None:
-    """Waits without sleeping: a core that was idle may be slower for a long time after."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        pass
 
 
 def _leaves(tree: Any) -> list[Any]:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from _case import CELLS
-from _measure import REST, agree
+from _measure import agree, rest
 from flax import nnx
 
 from rnnjax import interop
@@ -146,7 +146,7 @@ def in_turn(programs: Programs, repeats: int) -> dict[str, list[float]]:
     for repeat in range(repeats):
         turn = repeat % len(names)
         for name in names[turn:] + names[:turn]:
-            time.sleep(REST)
+            rest()
             start = time.perf_counter()
             jax.block_until_ready(programs[name]())
             times[name].append(1e3 * (time.perf_counter() - start))

@@ -16,7 +16,7 @@ import _rows
 import jax
 import numpy as np
 from _case import CELLS
-from _measure import REST
+from _measure import rest
 from jax.export import deserialize
 
 from rnnjax.decoding import stream_step
@@ -103,7 +103,7 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
-            time.sleep(REST)
+            rest()
             times[name].append(timed(*way, xs)[0])
     for name, microseconds in times.items():
         lower, median, upper = np.quantile(microseconds, (0.25, 0.5, 0.75))

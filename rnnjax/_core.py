@@ -137,6 +137,15 @@ class StagedCell(Cell[Params, Carry]):
     def recur(self, params: Params, carry: Carry, z: Any) -> Any:
         """The recurrent stage: carry and projection to the pre-activation `s`."""
 
+    @property
+    def recur_is_affine(self) -> bool:
+        """Whether `recur` is affine in the carry: products and sums, and nothing else.
+
+        Of one that is not, the backward loop would have to compute the products again. The engine
+        runs a cell that says so in the plain loop, which then is faster.
+        """
+        return True
+
     @abstractmethod
     def gate(self, params: Params, carry: Carry, s: Any) -> tuple[Carry, Any]:
         """The elementwise stage: carry and pre-activation to the new carry and the output."""

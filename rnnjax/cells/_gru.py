@@ -123,6 +123,10 @@ class GRU(StagedCell[GRUParams, Array]):
         h_rz, h_n = jnp.split(matmul(carry, params.w_h), [gates], axis=-1)
         return GRUGates(rz=rz + h_rz, n_x=n_x, n_h=h_n + params.b_hn)
 
+    @property
+    def recur_is_affine(self) -> bool:
+        return self.reset_after
+
     def gate(self, params, carry, s):
         r, z = jnp.split(jax.nn.sigmoid(s.rz), 2, axis=-1)
         n = jnp.tanh(s.n_x if s.n_h is None else s.n_x + r * s.n_h)

@@ -98,6 +98,10 @@ class Jordan(StagedCell[JordanParams, Array]):
         h = activation(self.activation)(z + matmul(carry, params.w_y) + params.b_h)
         return matmul(h, params.w_o) + params.b_o
 
+    @property
+    def recur_is_affine(self) -> bool:
+        return False
+
     def gate(self, params, carry, s):
         y = activation(self.output_activation)(s)
         return y, y
