@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import StagedCell, carry_dtype, frozen, matmul, positive
+from .._core import Cell, carry_dtype, frozen, matmul, positive
 from ..initializers import glorot_uniform
 from ._activation import activation
 
@@ -35,7 +35,7 @@ class JordanParams(NamedTuple):
 
 
 @frozen
-class Jordan(StagedCell[JordanParams, Array]):
+class Jordan(Cell[JordanParams, Array]):
     """Jordan network: the network's own output is fed back.
 
         h  = f(x w_x + y w_y + b_h)
@@ -91,17 +91,8 @@ class Jordan(StagedCell[JordanParams, Array]):
     def init_carry(self, params, batch_shape=()) -> Array:
         return jnp.zeros((*batch_shape, self.out_size), carry_dtype(params.w_o.dtype))
 
-    def project(self, params, xs):
-        return matmul(xs, params.w_x)
-
-    def recur(self, params, carry, z):
-        h = activation(self.activation)(z + matmul(carry, params.w_y) + params.b_h)
-        return matmul(h, params.w_o) + params.b_o
-
-    @property
-    def recur_is_affine(self) -> bool:
-        return False
-
-    def gate(self, params, carry, s):
-        y = activation(self.output_activation)(s)
+    def step(self, params, carry, x):
+        h = matmul(x, params.w_x) + matmul(carry, params.w_y) + params.b_h
+        h = activation(self.activation)(h)
+        y = activation(self.output_activation)(matmul(h, params.w_o) + params.b_o)
         return y, y
