@@ -50,7 +50,8 @@ def _content(name: str, results: Path) -> str:
     # Of a long sequence memory counts as much as time, so its table is that of the details.
     details = name.endswith(".details") or kind.startswith("long_sequences")
     if kind.endswith(".full"):
-        lines = _grid(read(record))
+        caption = "Our speed over the best other library in JAX / over PyTorch."
+        lines = [caption, "", *_grid(read(record))]
     elif "rows" in record:
         lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
     else:

@@ -2,11 +2,13 @@
 
 import ast
 import json
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import _harness
 import _peers
 import _program
 import _targets
@@ -246,6 +248,16 @@ def test_a_record_names_the_last_change_of_what_is_measured(tmp_path, monkeypatc
     assert about["versions"]["numpy"] == np.__version__
 
 
+def test_everybody_may_be_kept_on_one_core(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 1}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *given: pinned.append(given), raising=False)
+    monkeypatch.setattr(sys, "argv", ["cells.py", "--one-core"])
+    assert _harness._options("Is it fast?").one_core and pinned == [(0, {1})]
+    assert _harness._place("cells.py", "full", one_core=True).name == "cells.full.one_core.cpu.json"
+    assert _program.cores() == 2
+
+
 # Tables
 
 
@@ -272,7 +284,7 @@ def test_a_whole_grid_becomes_a_table_of_speeds(tmp_path):
     record.append(measurement(case, family="PyTorch", median=1.0))
     write(tmp_path / "cells.full.cpu.json", ABOUT, record)
     found = table(tmp_path, "cells.full.cpu")
-    assert "| cell | what | T | B | H=5 | H=9 |\n" in found
+    assert "in JAX / over PyTorch.\n\n| cell | what | T | B | H=5 | H=9 |\n" in found
     assert "| LSTM | training | 32 | 2 | 16.00 / — | 16.00 / 0.50 |\n" in found
     assert found.index("| 32 | 2 |") < found.index("| 128 | 2 |")
     assert "| 128 | 2 | 64.00 / — | 64.00 / — |\n" in found
