@@ -1,17 +1,16 @@
 """Compares contestants honestly: checked first, then call by call in turn, compile time apart."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import numpy as np
 from _case import Case
+from _clock import in_turn
 
 What = Literal["forward", "training", "step", "compilation"]
 
 HEAT = 3  # calls by which the fastest contestant of a family is found
-REST = 0.005  # seconds before a call, in which threads that a neighbour left spinning stop
 CHAIN = 100  # steps in one timed streaming call; the time is that of one of them
 TOLERANCE: dict[What, float] = {"forward": 1e-4, "step": 1e-5, "training": 1e-3}
 
@@ -69,7 +68,7 @@ class Call(Protocol):
         ...
 
     def seconds(self) -> float:
-        """The time of one call."""
+        """The time of one call, with nothing cold."""
         ...
 
     def memory(self) -> tuple[int, int] | None:
@@ -177,41 +176,25 @@ def check(what: What, contestants: Sequence[Contestant], calls: Sequence[Call]) 
         agree(expected[contestant.fit], {name: call.result()}, tolerance=TOLERANCE[what])
 
 
-def rest() -> None:
-    """Waits before a call without sleeping: a core that was idle may be slower for long after."""
-    end = time.perf_counter() + REST
-    while time.perf_counter() < end:
-        pass
-
-
 def _race(
     contestants: Sequence[Contestant], calls: Sequence[Call], repeats: int
 ) -> list[list[float]]:
     """Milliseconds of every call; of those who are not the fastest of their family, few."""
+
+    def run(numbers: Iterable[int], repeats: int) -> dict[int, list[float]]:
+        return in_turn({number: calls[number].seconds for number in numbers}, repeats)
+
     families: dict[str, list[int]] = {}
     for number, contestant in enumerate(contestants):
         families.setdefault(contestant.family, []).append(number)
     rivals = [number for family in families.values() if len(family) > 1 for number in family]
-    heat = _in_turn({number: calls[number] for number in rivals}, min(HEAT, repeats))
+    heat = run(rivals, min(HEAT, repeats))
     best = [
         min(family, key=lambda number: np.median(heat.get(number, 0)))
         for family in families.values()
     ]
-    final = _in_turn({number: calls[number] for number in best}, repeats)
-    times = {**heat, **final}
-    return [times[number] for number in range(len(calls))]
-
-
-def _in_turn(calls: Mapping[int, Call], repeats: int) -> dict[int, list[float]]:
-    numbers = list(calls)
-    times: dict[int, list[float]] = {number: [] for number in numbers}
-    for repeat in range(repeats):
-        # The order rotates: nobody always inherits the cache from the same neighbour.
-        turn = repeat % max(len(numbers), 1)
-        for number in numbers[turn:] + numbers[:turn]:
-            rest()
-            times[number].append(1e3 * calls[number].seconds())
-    return times
+    times = {**heat, **run(best, repeats)}
+    return [[1e3 * seconds for seconds in times[number]] for number in range(len(calls))]
 
 
 def _leaves(tree: Any) -> list[Any]:

@@ -2,16 +2,30 @@
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from _clock import in_turn, seconds
 from _harness import RESULTS
 from _surroundings import surroundings
 from rich.console import Console
 from rich.table import Table
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+def quartiles(calls: Mapping[Name, Callable[[], Any]], repeats: int) -> dict[Name, np.ndarray]:
+    """The three quartiles of the milliseconds of every call, each waited for, all in turn."""
+
+    def clock(call: Callable[[], Any]) -> float:
+        return 1e3 * seconds(lambda: jax.block_until_ready(call()))
+
+    times = in_turn({name: partial(clock, call) for name, call in calls.items()}, repeats)
+    return {name: np.quantile(found, (0.25, 0.5, 0.75)) for name, found in times.items()}
 
 
 def options(doc: str | None, seeds: int | None = None) -> argparse.Namespace:

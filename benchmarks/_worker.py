@@ -9,13 +9,13 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
+from _clock import seconds
 from _memory import memory
 from _program import cores
 
@@ -51,9 +51,7 @@ class Job:
 
     def seconds(self) -> float:
         """The time of one call, or of one step of a chain."""
-        start = time.perf_counter()
-        self.call()
-        return (time.perf_counter() - start) / (self.chain or 1)
+        return seconds(self.call) / (self.chain or 1)
 
     def result(self) -> dict[str, np.ndarray]:
         """What a call computes; of a chain, what its first step does."""

@@ -5,13 +5,12 @@ The same step on the same numbers, divided by rows of the batch (data parallel) 
 virtual: they share its cores, and gain only by what one device leaves idle.
 """
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import _rows
 import jax
-import numpy as np
 import optax
 from _case import Case
 from _measure import TOLERANCE, agree
@@ -77,22 +76,18 @@ def rows(case: Case, repeats: int) -> Iterator[dict[str, str]]:
     states = {f"{count} devices": program(*args)[0] for count, program, args in found}
     gradients = {name: optax.tree.get(state.opt_state, "mu") for name, state in states.items()}
     agree(gradients["1 devices"], gradients, tolerance=TOLERANCE["training"])
-    times = [[] for _ in found]
-    for _ in range(repeats):
-        for (_, program, args), seconds in zip(found, times, strict=True):
-            start = time.perf_counter()
-            jax.block_until_ready(program(*args))
-            seconds.append(1e3 * (time.perf_counter() - start))
+    calls = {count: partial(program, *args) for count, program, args in found}
+    times = _rows.quartiles(calls, repeats)
     virtual = " virtual" * (jax.default_backend() == "cpu")
-    for (count, program, _), seconds in zip(found, times, strict=True):
-        lower, median, upper = np.quantile(seconds, (0.25, 0.5, 0.75))
+    for count, program, _ in found:
+        lower, median, upper = times[count]
         yield {
             "case": str(case),
             "divided by": "members" if case.members else "rows",
             "devices": f"{count}{virtual}",
             "step ms": f"{median:.3g}",
             "quartiles": f"{lower:.3g} … {upper:.3g}",
-            "speed over one": f"{np.median(times[0]) / median:.2f}",
+            "speed over one": f"{times[1][1] / median:.2f}",
             "temp MB of a device": f"{program.memory_analysis().temp_size_in_bytes / 1e6:.1f}",
         }
 

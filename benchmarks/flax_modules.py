@@ -6,7 +6,6 @@ from the same weights. Flax's own networks are as they come, an `OptimizedLSTMCe
 in `RNN`; NNX's GRU has no `b_hn`, so ours in NNX does not train it here.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,10 +14,9 @@ import _rows
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from _case import CELLS
-from _measure import agree, rest
+from _measure import agree
 from flax import nnx
 
 from rnnjax import interop
@@ -126,9 +124,9 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
             theirs = f"Flax in {kind}"
             agree(results[f"rnnjax in {kind}"], {theirs: results[theirs]}, tolerance=1e-4)
         agree(results["Flax in NNX"][0], {"Linen": results["Flax in Linen"][0]}, tolerance=1e-4)
-        times = in_turn(programs, repeats)
+        times = _rows.quartiles(programs, repeats)
         for name, kind, _ in found:
-            lower, median, upper = np.quantile(times[name], (0.25, 0.5, 0.75))
+            lower, median, upper = times[name]
             batch, length, units = size
             yield {
                 "case": f"{cell} B={batch} T={length} I=H={units}",
@@ -136,21 +134,8 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
                 "model": name,
                 "median ms": f"{median:.3g}",
                 "quartiles": f"{lower:.3g} … {upper:.3g}",
-                "Flax ÷ this": f"{np.median(times[f'Flax in {kind}']) / median:.2f}",
+                "Flax ÷ this": f"{times[f'Flax in {kind}'][1] / median:.2f}",
             }
-
-
-def in_turn(programs: Programs, repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of every call, one after the other in an order that rotates."""
-    names, times = list(programs), {name: [] for name in programs}
-    for repeat in range(repeats):
-        turn = repeat % len(names)
-        for name in names[turn:] + names[:turn]:
-            rest()
-            start = time.perf_counter()
-            jax.block_until_ready(programs[name]())
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
 
 
 def main() -> None:

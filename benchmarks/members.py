@@ -6,7 +6,6 @@ JAX fixes their number when it starts.
 """
 
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ import jax
 import numpy as np
 import optax
 from _case import CELLS
+from _clock import in_turn, seconds
 from _program import cores
 
 from rnnjax import training
@@ -46,11 +46,11 @@ def programs(cell: str, size: Size) -> tuple[Callable[[], Any], Callable[[], Any
     return lambda: one()[1].loss, lambda: every()[1].loss
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Milliseconds of a call, and what it gives."""
-    start = time.perf_counter()
-    loss = jax.block_until_ready(call())
-    return 1e3 * (time.perf_counter() - start), np.asarray(loss)
+def answer(call: Callable[[], Any], wanted: str) -> Any:
+    """The loss that a call gives, or the seconds it takes."""
+    if wanted == "loss":
+        return np.asarray(call())
+    return seconds(lambda: jax.block_until_ready(call()))
 
 
 def serve(pipe: Any, cell: str, size: Size) -> None:
@@ -58,8 +58,8 @@ def serve(pipe: Any, cell: str, size: Size) -> None:
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", cores())
     _, every = programs(cell, size)
-    while pipe.recv():
-        pipe.send(timed(every))
+    while wanted := pipe.recv():
+        pipe.send(answer(every, wanted))
 
 
 def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
@@ -68,34 +68,31 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
     worker = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, cell, size))
     worker.start()
 
-    def divided():
-        pipe.send(True)
+    def divided(wanted):
+        pipe.send(wanted)
         return pipe.recv()
 
     one, every = programs(cell, size)
     ways = {
-        "1 model": partial(timed, one),
-        f"{MEMBERS} models": partial(timed, every),
+        "1 model": partial(answer, one),
+        f"{MEMBERS} models": partial(answer, every),
         f"{MEMBERS} models on {cores()} devices": divided,
     }
-    losses = {name: way()[1] for name, way in ways.items()}  # this compiles, too
+    losses = {name: way("loss") for name, way in ways.items()}  # this compiles, too
     for loss in losses.values():
         np.testing.assert_allclose(np.ravel(loss)[0], losses["1 model"], rtol=1e-4)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            times[name].append(way()[0])
-    pipe.send(False)
+    times = in_turn({name: partial(way, "seconds") for name, way in ways.items()}, repeats)
+    pipe.send("")
     worker.join()
-    for name, milliseconds in times.items():
-        lower, median, upper = np.quantile(milliseconds, (0.25, 0.5, 0.75))
+    for name, taken in times.items():
+        lower, median, upper = 1e3 * np.quantile(taken, (0.25, 0.5, 0.75))
         batch, steps, inputs, hidden = size
         yield {
             "case": f"{cell} B={batch} T={steps} I={inputs} H={hidden}",
             "step of": name,
             "median ms": f"{median:.3g}",
             "quartiles": f"{lower:.3g} … {upper:.3g}",
-            "times one model": f"{median / np.median(times['1 model']):.1f}",
+            "times one model": f"{np.median(taken) / np.median(times['1 model']):.1f}",
         }
 
 

@@ -6,8 +6,8 @@ the same computation in float64, as ||wrong - right|| / ||right||. "bfloat16" is
 "bfloat16, carries too" is a plain loop that keeps its carry in bfloat16, to show what that costs.
 """
 
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import _rows
@@ -52,28 +52,22 @@ def rows(case: Case, repeats: int) -> Iterator[dict[str, str]]:
     with jax.enable_x64(True):
         exact = jax.tree.map(lambda a: np.asarray(a, np.float64), args)
         right = _both(lambda params, xs: rnnjax.scan(case.ours, params, xs)[1])(*exact)
-    calls = {}
+    calls, errors = {}, {}
     for name, way in ways(case):
         forward, both = jax.jit(way), _both(way)
-        errors = [_error(*pair) for pair in zip(both(*args), right, strict=True)]
-        calls[name] = forward, both, errors
+        errors[name] = [_error(*pair) for pair in zip(both(*args), right, strict=True)]
+        calls[name, "forward"] = partial(forward, *args)
+        calls[name, "training"] = partial(both, *args)
         jax.block_until_ready(forward(*args))
-    times = {name: ([], []) for name in calls}
-    for _ in range(repeats):
-        for name, (forward, both, _) in calls.items():
-            for call, seconds in zip((forward, both), times[name], strict=True):
-                start = time.perf_counter()
-                jax.block_until_ready(call(*args))
-                seconds.append(time.perf_counter() - start)
-    for name, (_, _, errors) in calls.items():
-        medians = [1e3 * float(np.median(seconds)) for seconds in times[name]]
+    times = _rows.quartiles(calls, repeats)
+    for name in errors:
         yield {
             "case": str(case),
             "products in": name,
-            "error of outputs": f"{errors[0]:.1e}",
-            "error of gradient": f"{errors[1]:.1e}",
-            "forward ms": f"{medians[0]:.3g}",
-            "training ms": f"{medians[1]:.3g}",
+            "error of outputs": f"{errors[name][0]:.1e}",
+            "error of gradient": f"{errors[name][1]:.1e}",
+            "forward ms": f"{times[name, 'forward'][1]:.3g}",
+            "training ms": f"{times[name, 'training'][1]:.3g}",
         }
 
 

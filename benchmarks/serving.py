@@ -7,8 +7,8 @@ JAX computes in the thread that calls, as onnxruntime does, and not in another f
 
 import importlib.util
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import _rows
 import jax
 import numpy as np
 from _case import CELLS
-from _measure import rest
 from jax.export import deserialize
 
 from rnnjax.decoding import stream_step
@@ -83,13 +82,12 @@ def _onnx(model: Any, params: Any, hidden: int) -> Request:
     return answer
 
 
-def timed(request: Request, carry: Any, xs: np.ndarray) -> tuple[float, np.ndarray]:
-    """Microseconds of a request, and what the last one of the chain gives."""
+def chain(request: Request, carry: Any, xs: np.ndarray) -> np.ndarray:
+    """What the last one of `CHAIN` requests gives."""
     ys = xs
-    start = time.perf_counter()
     for _ in range(CHAIN):
         carry, ys = request(carry, xs)
-    return 1e6 * (time.perf_counter() - start) / CHAIN, ys
+    return ys
 
 
 def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
@@ -97,16 +95,12 @@ def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
     sessions, steps, hidden = size
     xs = np.random.default_rng(0).standard_normal((sessions, steps, hidden)).astype(np.float32)
     ways = requests(cell, size)
-    first, *others = (timed(*way, xs)[1] for way in ways.values())  # this compiles, too
+    chains = {name: partial(chain, *way, xs) for name, way in ways.items()}
+    first, *others = (call() for call in chains.values())  # this compiles, too
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-4, atol=1e-5)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            rest()
-            times[name].append(timed(*way, xs)[0])
-    for name, microseconds in times.items():
-        lower, median, upper = np.quantile(microseconds, (0.25, 0.5, 0.75))
+    for name, times in _rows.quartiles(chains, repeats).items():
+        lower, median, upper = 1e3 / CHAIN * times
         yield {
             "case": f"{cell} B={sessions} T={steps} I=H={hidden}",
             "served by": name,

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from _case import Case, problem
+from _clock import seconds
 from _measure import CHAIN, What
 from _memory import memory
 
@@ -176,18 +177,15 @@ class JaxCall:
         return jax.device_get(self.to_ours(self.call(*self.args)))
 
     def seconds(self) -> float:
-        if self.chain:
-            return self._seconds_of_a_step()
-        start = time.perf_counter()
-        jax.block_until_ready(self.call(*self.args))
-        return time.perf_counter() - start
+        return seconds(self._run) / (self.chain or 1)
 
     def memory(self) -> tuple[int, int] | None:
-        return memory(self.seconds)
+        return memory(self._run)
 
-    def _seconds_of_a_step(self) -> float:
+    def _run(self) -> None:
+        if not self.chain:
+            jax.block_until_ready(self.call(*self.args))
+            return
         theirs, carry, x = self.args
-        start = time.perf_counter()
         for _ in range(self.chain):
             carry = jax.block_until_ready(self.call(theirs, carry, x))
-        return (time.perf_counter() - start) / self.chain
