@@ -7,14 +7,14 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-live check bench bench-cores bench-full bench-learn bench-smoke \
+.PHONY: help demo test test-slow test-live check bench bench-use bench-full bench-learn bench-smoke \
         bench-torch notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
 LEARN   = benchmarks/adding.py benchmarks/chorales.py
-CORES   = benchmarks/cores.py
-ON_CPU  = $(filter-out benchmarks/gpu.py $(CORES) $(LEARN),$(SCRIPTS))
+USE     = $(patsubst %,benchmarks/%.py,cores devices flax_modules members serving)
+PEERS   = $(filter-out benchmarks/gpu.py $(USE) $(LEARN),$(SCRIPTS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,16 +36,16 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## answer every benchmark's question and write its tables (20 minutes, on an idle machine)
-	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (20 minutes, on an idle machine)
+	@for script in $(PEERS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
-bench-cores: $(VENV)/.with-benchmarks ## measure what it gains to make every core a device, and write the tables (10 minutes)
-	$(RUN) $(CORES) $(ARGS)
+bench-use: $(VENV)/.with-benchmarks ## measure with more cores, devices and members, in Flax and served (20 minutes)
+	@for script in $(USE); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
 bench-full: $(VENV)/.with-benchmarks ## run the whole grids (hours); what an interrupted run has measured is kept
-	@for script in $(ON_CPU); do echo "$$script"; $(RUN) $$script --full $(ARGS) || exit 1; done
+	@for script in $(PEERS); do echo "$$script"; $(RUN) $$script --full $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
 bench-learn: $(VENV)/.with-benchmarks ## train on the tasks of the literature and write their tables (20 minutes)
