@@ -13,7 +13,7 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
 LEARN   = benchmarks/adding.py benchmarks/chorales.py
-USE     = $(patsubst %,benchmarks/%.py,cores devices flax_modules members serving)
+USE     = $(patsubst %,benchmarks/%.py,cores devices flax_modules members precision serving)
 PEERS   = $(filter-out benchmarks/gpu.py $(USE) $(LEARN),$(SCRIPTS))
 
 help: ## list the targets
@@ -36,11 +36,11 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (22 minutes, on an idle machine)
+bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (21 minutes, on an idle machine)
 	@for script in $(PEERS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
-bench-use: $(VENV)/.with-benchmarks ## measure with more cores, devices and members, in Flax and served (20 minutes)
+bench-use: $(VENV)/.with-benchmarks ## measure with more cores, devices and members, in bfloat16, in Flax and served (20 minutes)
 	@for script in $(USE); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
