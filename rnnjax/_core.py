@@ -116,12 +116,14 @@ class Cell(ABC, Generic[Params, Carry]):
 
 
 class StagedCell(Cell[Params, Carry]):
-    """A cell whose step falls into three stages, which lets the engine make it fast.
+    """A cell whose step falls into stages, which lets the engine make it fast.
 
     `project` does all work on the input that needs no carry, for many steps at once.
-    `recur` does the recurrent products. `gate` is elementwise. The engine projects the
-    whole sequence in one product, keeps only `recur` and `gate` in the loop, saves only
-    the pre-activations, and forms every weight gradient in one product after the loop.
+    `recur` does the recurrent products; if one of them needs another's result, that one is
+    `recur_again`. `gate` is elementwise. The engine projects many steps in one product, keeps
+    only the other stages in the loop, saves only the pre-activations, and forms every weight
+    gradient in one product after the loop. Weights that stages use apart are best apart in the
+    parameters, too: XLA:CPU copies a slice of a weight at every step.
 
     Example:
         >>> import rnnjax
@@ -135,16 +137,18 @@ class StagedCell(Cell[Params, Carry]):
 
     @abstractmethod
     def recur(self, params: Params, carry: Carry, z: Any) -> Any:
-        """The recurrent stage: carry and projection to the pre-activation `s`."""
+        """The recurrent stage: carry and projection to the pre-activation `s`.
 
-    @property
-    def recur_is_affine(self) -> bool:
-        """Whether `recur` is affine in the carry: products and sums, and nothing else.
-
-        Of one that is not, the backward loop would have to compute the products again. The engine
-        runs a cell that says so in the plain loop, which then is faster.
+        As a function of the carry it is affine, or the backward loop has to compute it again.
         """
-        return True
+
+    def recur_again(self, params: Params, carry: Carry, s: Any) -> Any:
+        """The pre-activation with what a product adds to it that needs another part of it.
+
+        What it reads of `s` it must leave as it is: the backward loop has only what it returned,
+        and differentiates it there, so as not to compute any product again.
+        """
+        return s
 
     @abstractmethod
     def gate(self, params: Params, carry: Carry, s: Any) -> tuple[Carry, Any]:
@@ -152,8 +156,9 @@ class StagedCell(Cell[Params, Carry]):
 
     @final
     def step(self, params: Params, carry: Carry, x: Any) -> tuple[Carry, Any]:
-        """One time step: `gate` after `recur` after `project`."""
-        return self.gate(params, carry, self.recur(params, carry, self.project(params, x)))
+        """One time step: its stages, one after the other."""
+        s = self.recur(params, carry, self.project(params, x))
+        return self.gate(params, carry, self.recur_again(params, carry, s))
 
 
 def carry_dtype(dtype: Any) -> jnp.dtype:

@@ -34,14 +34,6 @@ def test_a_staged_cell_takes_the_staged_loop_and_any_other_the_plain_one():
     assert dict(told.ruled_out) == {"staged loop": "Leaky is not a StagedCell"}
 
 
-def test_products_within_the_recurrent_stage_rule_the_staged_loop_out():
-    cell = GRU(H, reset_after=False)
-    params, xs, _ = draw(cell, B)
-    assert loops(cell, params, xs) == ["plain loop"]
-    why = f"the backward loop would compute products in `recur` of {cell} again"
-    assert dict(explain(cell, params, xs).ruled_out) == {"staged loop": why}
-
-
 def test_what_rules_the_staged_loop_out():
     params, xs, _ = draw(LSTM(H), B)
     forward = explain(LSTM(H), params, xs, method=Sequential(forward_mode=True))

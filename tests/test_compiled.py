@@ -12,7 +12,7 @@ from cases import Leaky, assert_close, stacked
 from draws import B, F, H, T, draw, draw_signals, total
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
-from rnnjax import GRU, LSTM, Elman, frozen, scan
+from rnnjax import GRU, LSTM, Elman, Jordan, frozen, scan
 from rnnjax.engine import Sequential, _staged
 
 STAGED, PLAIN = LSTM(H), Leaky(H)
@@ -126,6 +126,20 @@ def test_the_training_gradient_has_five_products_and_copies_no_pre_activations(l
     assert not copied[f"{T},{B},{4 * H}"] + copied[f"{T * B},{4 * H}"]
 
 
+@pytest.mark.parametrize(
+    "cell, widths",
+    [(GRU(H, reset_after=False), (2 * H, H, H, H)), (Jordan(H, 2), (H, 2, H, 2))],
+    ids=repr,
+)
+def test_of_two_products_in_a_step_the_backward_loop_computes_none_again(cell, widths):
+    """Both forwards, and the gradient of each in what it multiplies; all others are large."""
+    params, xs, _ = draw(cell, 7)
+    run = jax.grad(lambda params: total(scan(cell, params, xs)[1]))
+    text = str(jax.jit(run).lower(params).compile().as_text())
+    products = re.findall(r"= \w+\[7,(\d+)\]\S* dot\(", text)
+    assert sorted(map(int, products)) == sorted(widths)
+
+
 @pytest.mark.parametrize("batch", [1, B])
 @pytest.mark.parametrize("most", [0, 2**19], ids=["large", "small"])
 def test_small_weights_are_read_in_the_loop_and_change_nothing(monkeypatch, most, batch):
@@ -167,7 +181,9 @@ def test_weight_gradients_contract_one_axis_unless_the_compiler_may_divide_rows(
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), Elman(H)], ids=lambda cell: type(cell).__name__)
+@pytest.mark.parametrize(
+    "cell", [LSTM(H), GRU(H), GRU(H, reset_after=False), Jordan(H, 2), Elman(H)], ids=repr
+)
 def test_no_step_of_training_copies_a_buffer_of_all_steps(cell, reverse):
     params, xs, _ = draw(cell, B, steps=13)
 

@@ -11,11 +11,12 @@ from cases import Gated, Leaky, assert_close, at, random_like, stacked
 from draws import B, F, H, T, draw, draw_signals, pull, total
 from jax.flatten_util import ravel_pytree
 
-from rnnjax import GRU, LSTM, Elman, Residual, Stack, StagedCell, frozen, scan
+from rnnjax import GRU, LSTM, Elman, Jordan, Residual, Stack, StagedCell, frozen, scan
 from rnnjax.engine import Sequential, _staged
 
 STAGED, PLAIN = LSTM(H), Leaky(H)
-DEEP = Stack((GRU(H, reset_after=False), Residual(Elman(H)), PLAIN))
+RESET_FIRST = GRU(H, reset_after=False)
+DEEP = Stack((RESET_FIRST, Residual(Elman(H)), PLAIN))
 
 each_kind = pytest.mark.parametrize("cell", [STAGED, PLAIN, DEEP], ids=["staged", "plain", "deep"])
 each_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
@@ -103,7 +104,7 @@ def test_any_number_of_batch_axes(cell):
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), Gated(H)], ids=["LSTM", "GRU", "Gated"])
+@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), RESET_FIRST, Gated(H)], ids=repr)
 def test_chunks_of_time_change_nothing(monkeypatch, cell, reverse):
     """37 steps of 64 sequences make two chunks of 16 steps, and one of 5."""
     monkeypatch.setattr(_staged, "_WEIGHTS", 0)
@@ -127,7 +128,9 @@ def test_chunks_of_time_change_nothing(monkeypatch, cell, reverse):
 
 
 @pytest.mark.parametrize("signals", [{}, draw_signals(B)], ids=["none", "signals"])
-@pytest.mark.parametrize("cell", [LSTM(H), GRU(H), Elman(H), Gated(H)], ids=repr)
+@pytest.mark.parametrize(
+    "cell", [LSTM(H), GRU(H), RESET_FIRST, Jordan(H, 2), Elman(H), Gated(H)], ids=repr
+)
 def test_an_ensemble_of_staged_loops_equals_one_of_plain_loops(cell, signals):
     args = [draw(cell, B) for _ in range(3)]
     params, xs, carries = stacked(

@@ -112,7 +112,7 @@ SCAN = [
         "parameters of another cell",
         scan(params=OTHER_PARAMS),
         f"parameters of {CELL}: LSTMParams(w_x=[3, 16], w_h=[4, 16], b=[16])",
-        "GRUParams(w_x=[3, 12], w_h=[4, 12], b=[12], b_hn=[4])",
+        "GRUParams(w_x=[3, 12], w_h=[4, 12], b=[12], b_hn=[4], w_hn=None)",
         "are they those of another cell",
     ),
     row(

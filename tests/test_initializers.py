@@ -86,7 +86,7 @@ def test_vmap_over_keys_is_an_ensemble(cell, gates):
     ensemble = jax.vmap(partial(cell.init, input_size=F))(keys)
     alone = [cell.init(key, F) for key in keys]
     assert np.abs(alone[0].w_h - alone[1].w_h).max() > 0.1
-    for got, *members in zip(ensemble, *alone, strict=True):
+    for got, *members in zip(*map(jax.tree.leaves, (ensemble, *alone)), strict=True):
         np.testing.assert_allclose(got, np.stack(members), rtol=1e-5, atol=1e-6)
     for w_h in ensemble.w_h:
         for block in blocks(w_h, gates):

@@ -152,7 +152,7 @@ MODEL = Sequential(
 
 def test_roles_of_a_model():
     labels = label_by_role(MODEL.init(KEY))
-    gru = ("input", "recurrent", "bias", "bias")
+    gru = ("input", "recurrent", "bias", "bias", None)
     jordan = ("input", "recurrent", "bias", "dense", "bias")
     norm, dense = ("scale", "bias"), ("dense", "bias")
     assert labels == ("embedding", (gru, gru), norm, ("rate",), jordan, dense)

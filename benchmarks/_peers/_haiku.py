@@ -68,12 +68,15 @@ def _swap(a):
 
 
 def _gru(params: GRUParams) -> dict:
-    w_i, w_h, b = (_turn(a) for a in params[:3])
-    return {"gru": {"w_i": w_i, "w_h": w_h, "b": b}}
+    assert params.w_hn is not None
+    w_h = jnp.concatenate([params.w_h, params.w_hn], axis=-1)
+    return {"gru": {"w_i": _turn(params.w_x), "w_h": _turn(w_h), "b": _turn(params.b)}}
 
 
 def _from_gru(grads: dict) -> GRUParams:
-    return GRUParams(*(_turn_back(grads["gru"][name]) for name in ("w_i", "w_h", "b")), b_hn=None)
+    w_x, w_h, b = (_turn_back(grads["gru"][name]) for name in ("w_i", "w_h", "b"))
+    w_h, w_hn = jnp.split(w_h, [2 * len(w_h)], axis=-1)
+    return GRUParams(w_x, w_h, b, b_hn=None, w_hn=w_hn)
 
 
 def _turn(a):

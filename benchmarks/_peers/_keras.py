@@ -83,11 +83,15 @@ def _from_gru(grads: list) -> GRUParams:
 
 
 def _gru_reset_first(params: GRUParams) -> list:
-    return [_turn(a) for a in params[:3]]
+    assert params.w_hn is not None
+    w_h = jnp.concatenate([params.w_h, params.w_hn], axis=-1)
+    return [_turn(a) for a in (params.w_x, w_h, params.b)]
 
 
 def _from_gru_reset_first(grads: list) -> GRUParams:
-    return GRUParams(*(_turn(a) for a in grads), b_hn=None)
+    w_x, w_h, b = (_turn(a) for a in grads)
+    w_h, w_hn = jnp.split(w_h, [2 * len(w_h)], axis=-1)
+    return GRUParams(w_x, w_h, b, b_hn=None, w_hn=w_hn)
 
 
 def _turn(a):

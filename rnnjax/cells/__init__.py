@@ -31,6 +31,7 @@ from ._gru import GRUGates as GRUGates
 from ._gru import GRUParams as GRUParams
 from ._jordan import Jordan as Jordan
 from ._jordan import JordanParams as JordanParams
+from ._jordan import JordanSums as JordanSums
 from ._lstm import LSTM as LSTM
 from ._lstm import LSTMCarry as LSTMCarry
 from ._lstm import LSTMParams as LSTMParams

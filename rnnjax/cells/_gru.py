@@ -15,9 +15,10 @@ class GRUParams(NamedTuple):
 
     Attributes:
         w_x: input weights, `[I, 3H]`.
-        w_h: recurrent weights, `[H, 3H]`.
+        w_h: recurrent weights, `[H, 3H]`; where the reset comes first those of r and z, `[H, 2H]`.
         b: bias, `[3H]`.
         b_hn: bias inside the reset product, `[H]`; `None` where the reset comes first.
+        w_hn: recurrent weights of n, `[H, H]`, where the reset comes first; `None` elsewhere.
 
     Example:
         >>> import rnnjax
@@ -26,9 +27,10 @@ class GRUParams(NamedTuple):
     """
 
     w_x: Float[Array, "i 3*h"]
-    w_h: Float[Array, "h 3*h"]
+    w_h: Float[Array, "h _"]
     b: Float[Array, "3*h"]
     b_hn: Float[Array, "h"] | None
+    w_hn: Float[Array, "h h"] | None = None
 
 
 class GRUGates(NamedTuple):
@@ -36,7 +38,8 @@ class GRUGates(NamedTuple):
 
     Attributes:
         rz: of the reset gate r and the update gate z, `[*batch, 2H]`.
-        n_x: the candidate's part that the reset gate leaves alone, `[*batch, H]`.
+        n_x: the candidate's part that the reset gate leaves alone, `[*batch, H]`; all of it
+            where the reset comes first.
         n_h: the part that it multiplies, `[*batch, H]`; `None` where the reset comes first.
 
     Example:
@@ -65,9 +68,9 @@ class GRU(StagedCell[GRUParams, Array]):
         y  = h'
 
     Variant: `reset_after=True` is that of PyTorch, cuDNN and Keras, and the faster one: one
-    recurrent product a step instead of two. `reset_after=False` is that of the paper and of
-    Haiku. They are different functions of the same weights. PyTorch's two biases of r and
-    of z are one each here.
+    recurrent product a step instead of two, one after the other. `reset_after=False` is that
+    of the paper and of Haiku. They are different functions of the same weights. PyTorch's two
+    biases of r and of z are one each here.
 
     Args:
         hidden_size: number of units H, which is also the number of output features.
@@ -99,13 +102,13 @@ class GRU(StagedCell[GRUParams, Array]):
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> GRUParams:
         key_x, key_h = jax.random.split(key)
-        columns = 3 * self.hidden_size
-        return GRUParams(
-            w_x=per_gate(glorot_uniform, 3)(key_x, (input_size, columns), dtype),
-            w_h=per_gate(orthogonal, 3)(key_h, (self.hidden_size, columns), dtype),
-            b=jnp.zeros(columns, dtype),
-            b_hn=jnp.zeros(self.hidden_size, dtype) if self.reset_after else None,
-        )
+        columns, gates = 3 * self.hidden_size, 2 * self.hidden_size
+        w_x = per_gate(glorot_uniform, 3)(key_x, (input_size, columns), dtype)
+        w_h = per_gate(orthogonal, 3)(key_h, (self.hidden_size, columns), dtype)
+        b = jnp.zeros(columns, dtype)
+        if self.reset_after:
+            return GRUParams(w_x, w_h, b, b_hn=jnp.zeros(self.hidden_size, dtype))
+        return GRUParams(w_x, w_h[:, :gates], b, b_hn=None, w_hn=w_h[:, gates:])
 
     def init_carry(self, params, batch_shape=()) -> Array:
         return jnp.zeros((*batch_shape, self.hidden_size), carry_dtype(params.w_h.dtype))
@@ -117,15 +120,15 @@ class GRU(StagedCell[GRUParams, Array]):
         gates = 2 * self.hidden_size
         rz, n_x = z[0] + params.b[:gates], z[1] + params.b[gates:]
         if params.b_hn is None:
-            rz = rz + matmul(carry, params.w_h[:, :gates])
-            r = jax.nn.sigmoid(rz[..., : self.hidden_size])
-            return GRUGates(rz=rz, n_x=n_x + matmul(r * carry, params.w_h[:, gates:]), n_h=None)
+            return GRUGates(rz=rz + matmul(carry, params.w_h), n_x=n_x, n_h=None)
         h_rz, h_n = jnp.split(matmul(carry, params.w_h), [gates], axis=-1)
         return GRUGates(rz=rz + h_rz, n_x=n_x, n_h=h_n + params.b_hn)
 
-    @property
-    def recur_is_affine(self) -> bool:
-        return self.reset_after
+    def recur_again(self, params, carry, s):
+        if params.w_hn is None:
+            return s
+        r = jax.nn.sigmoid(s.rz[..., : self.hidden_size])
+        return s._replace(n_x=s.n_x + matmul(r * carry, params.w_hn))
 
     def gate(self, params, carry, s):
         r, z = jnp.split(jax.nn.sigmoid(s.rz), 2, axis=-1)

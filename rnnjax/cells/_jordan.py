@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import Cell, carry_dtype, frozen, matmul, positive
+from .._core import StagedCell, carry_dtype, frozen, matmul, positive
 from ..initializers import glorot_uniform
 from ._activation import activation
 
@@ -34,8 +34,28 @@ class JordanParams(NamedTuple):
     b_o: Float[Array, "o"]
 
 
+class JordanSums(NamedTuple):
+    """Pre-activations of `Jordan`.
+
+    Attributes:
+        h: of the hidden units, `[*batch, H]`.
+        y: of the outputs, `[*batch, O]`.
+
+    Example:
+        >>> import rnnjax
+        >>> cell = rnnjax.Jordan(4, 2)
+        >>> params = cell.init(jax.random.key(0), 3)
+        >>> s = cell.recur(params, cell.init_carry(params), cell.project(params, jnp.ones(3)))
+        >>> s.h.shape, s.y.shape
+        ((4,), (2,))
+    """
+
+    h: Float[Array, "*batch h"]
+    y: Float[Array, "*batch o"]
+
+
 @frozen
-class Jordan(Cell[JordanParams, Array]):
+class Jordan(StagedCell[JordanParams, Array]):
     """Jordan network: the network's own output is fed back.
 
         h  = f(x w_x + y w_y + b_h)
@@ -91,8 +111,17 @@ class Jordan(Cell[JordanParams, Array]):
     def init_carry(self, params, batch_shape=()) -> Array:
         return jnp.zeros((*batch_shape, self.out_size), carry_dtype(params.w_o.dtype))
 
-    def step(self, params, carry, x):
-        h = matmul(x, params.w_x) + matmul(carry, params.w_y) + params.b_h
-        h = activation(self.activation)(h)
-        y = activation(self.output_activation)(matmul(h, params.w_o) + params.b_o)
+    def project(self, params, xs):
+        return matmul(xs, params.w_x)
+
+    def recur(self, params, carry, z):
+        h = z + matmul(carry, params.w_y) + params.b_h
+        return JordanSums(h, y=jnp.zeros_like(carry) + params.b_o)
+
+    def recur_again(self, params, carry, s):
+        h = activation(self.activation)(s.h)
+        return s._replace(y=s.y + matmul(h, params.w_o))
+
+    def gate(self, params, carry, s):
+        y = activation(self.output_activation)(s.y)
         return y, y

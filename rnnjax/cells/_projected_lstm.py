@@ -98,6 +98,7 @@ class ProjectedLSTM(StagedCell[ProjectedLSTMParams, LSTMCarry]):
     def gate(self, params, carry, s):
         unprojected = LSTMParams(params.w_x, params.w_h, params.b)
         carry, h = LSTM(self.hidden_size).gate(unprojected, carry, s)
-        # More than elementwise, which the engine allows: it adds up this gradient step by step.
+        # More than elementwise, which the engine allows: it adds up this gradient step by step. As
+        # `recur_again` it would need all pre-activations beside their gradients.
         h = matmul(h, params.w_p)
         return carry._replace(h=h), h

@@ -63,8 +63,6 @@ class Route(NamedTuple):
 def _obstacle_to_stages(cell, carry, steps, method):
     if not isinstance(cell, StagedCell):
         return f"{type(cell).__name__} is not a StagedCell"
-    if not cell.recur_is_affine:
-        return f"the backward loop would compute products in `recur` of {cell} again"
     if not isinstance(steps, int):
         return "the number of steps is not known while JAX traces, and chunks are made of it"
     if method.forward_mode:

@@ -6,8 +6,8 @@ Nothing in it is particular to a cell:
   cache when the loop over the chunk's steps reads it, unless it is better done step by step;
 * what the gradient needs is kept once: the pre-activation of every step, and the carry
   unless it is an output too;
-* backwards, the loop differentiates `gate` and `recur` in the carry only, and writes the
-  gradient of every pre-activation over it;
+* backwards, the loop differentiates `gate`, `recur_again` and `recur` in the carry only, and
+  writes the gradient of every pre-activation over it;
 * every weight gradient is then one product over all steps.
 """
 
@@ -81,7 +81,7 @@ def _run(cell, loop, keep, buffers, params, xs, carry, fresh, controls):
         row, now = inputs
         z = row if ahead else cell.project(params, row)
         carry = restart(now, fresh, carry)
-        s = cell.recur(params, carry, z)
+        s = cell.recur_again(params, carry, cell.recur(params, carry, z))
         carry, y = hold(now, carry, *cell.gate(params, carry, s))
         kept = keep(y, carry, s)
         if buffers is None:
@@ -160,16 +160,16 @@ def _backward(cell, loop, residuals, cotangents):
         d_carry = d_carry if d_record is None else _add(d_carry, d_record)
         before = _carry_before(loop, t, carry, carries)
 
-        def gate(params, fresh, before, s):
-            entered = restart(now, fresh, before)
-            return hold(now, entered, *cell.gate(params, entered, s))
+        entered, leave = jax.vjp(partial(restart, now), fresh, before)
+        weights = jax.tree.map(turn, turned)
 
-        def recur(fresh, before):
-            return cell.recur(jax.tree.map(turn, turned), restart(now, fresh, before), z)
+        def gate(params, carry, s):
+            return hold(now, carry, *cell.gate(params, carry, s))
 
-        *d_gate, d_s = jax.vjp(gate, params, fresh, before, s)[1]((d_carry, d_y))
-        d_recur = jax.vjp(recur, fresh, before)[1](d_s)
-        d_now, d_fresh_now, d_carry = _add(d_gate, [zeros_like(params), *d_recur])
+        d_now, d_gate, d_s = jax.vjp(gate, params, entered, s)[1]((d_carry, d_y))
+        d_again, d_first = jax.vjp(partial(cell.recur_again, weights), entered, s)[1](d_s)
+        (d_recur,) = jax.vjp(lambda carry: cell.recur(weights, carry, z), entered)[1](d_first)
+        d_fresh_now, d_carry = leave(_add(d_gate, _add(d_again, d_recur)))
         state = (back.after(t), d_carry, _add(d_fresh, d_fresh_now), _add(d_params, d_now))
         return state, (d_s, None)
 
@@ -183,14 +183,14 @@ def _backward(cell, loop, residuals, cotangents):
     carries, d_s = lax.optimization_barrier((carries, d_s))
     befores = _carries_before(loop, carry, carries)
     entered = jax.vmap(restart, (0, None, 0))(controls, fresh, befores)
-    d_weights, d_xs = _through_pre_activations(cell, params, xs, entered, d_s)
+    d_weights, d_xs = _through_pre_activations(cell, params, xs, entered, s, d_s)
     return _add(d_params, d_weights), d_xs, d_carry, d_fresh, None
 
 
 staged_loop.defvjp(_forward, _backward)
 
 
-def _through_pre_activations(cell, params, xs, carries, d_s):
+def _through_pre_activations(cell, params, xs, carries, s, d_s):
     """The gradients in parameters and inputs, all steps at once.
 
     Time and batch are merged: XLA transposes whole buffers to contract over two axes. But what is
@@ -204,10 +204,17 @@ def _through_pre_activations(cell, params, xs, carries, d_s):
             return tree
         return jax.tree.map(lambda a: a.reshape(prod(lead), *a.shape[len(lead) :]), tree)
 
-    def pre_activations(params, xs):
-        return cell.recur(params, rows(carries), cell.project(params, rows(xs)))
+    carries, s, d_s = rows(carries), rows(s), rows(d_s)
 
-    return jax.vjp(pre_activations, params, xs)[1](rows(d_s))
+    def recur_again(params, s):
+        return cell.recur_again(params, carries, s)
+
+    def recur(params, xs):
+        return cell.recur(params, carries, cell.project(params, rows(xs)))
+
+    d_again, d_s = jax.vjp(recur_again, params, s)[1](d_s)
+    d_params, d_xs = jax.vjp(recur, params, xs)[1](d_s)
+    return _add(d_params, d_again), d_xs
 
 
 def _may_be_divided(a: Any) -> bool:

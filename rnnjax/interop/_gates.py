@@ -79,7 +79,8 @@ def to_cell(
             b = b.at[2 * hidden_size :].set(gates.b_x[2])
             return GRU(hidden_size), GRUParams(w_x, w_h, b, jnp.asarray(gates.b_h[2]))
         case 3:
-            return GRU(hidden_size, reset_after=False), GRUParams(w_x, w_h, b, None)
+            w_h, w_hn = jnp.split(w_h, [2 * hidden_size], axis=-1)
+            return GRU(hidden_size, reset_after=False), GRUParams(w_x, w_h, b, None, w_hn)
         case 4 if gates.w_p is None:
             return LSTM(hidden_size), LSTMParams(w_x, w_h, b)
         case 4:
@@ -104,7 +105,10 @@ def from_cell(cell: Cell, params: Any) -> Gates:
                 f"expected an Elman, GRU, LSTM or ProjectedLSTM cell, got {cell!r}; other "
                 "libraries have no other recurrent layers"
             )
-    w_x, w_h, b = (split(a, order) for a in (params.w_x, params.w_h, params.b))
+    w_h = params.w_h
+    if isinstance(cell, GRU) and not cell.reset_after:
+        w_h = np.concatenate([w_h, params.w_hn], axis=-1)
+    w_x, w_h, b = (split(a, order) for a in (params.w_x, w_h, params.b))
     b_h = np.zeros_like(b)
     if isinstance(cell, GRU) and cell.reset_after:
         b_h[2] = params.b_hn

@@ -8,7 +8,7 @@ from .functions import dot, sigmoid
 
 
 def gru(params, h, x, reset_after):
-    w_x, w_h, b, b_hn = params
+    w_x, w_h, b, b_hn, w_hn = params
     size = len(h)
 
     def from_input(block, j):
@@ -25,7 +25,7 @@ def gru(params, h, x, reset_after):
         if reset_after:
             recurrent = r[j] * (from_state(2, j, h) + b_hn[j])
         else:
-            recurrent = from_state(2, j, [r[k] * h[k] for k in range(size)])
+            recurrent = dot([r[k] * h[k] for k in range(size)], w_hn[:, j])
         candidate = math.tanh(from_input(2, j) + recurrent)
         new[j] = (1 - z[j]) * candidate + z[j] * h[j]
     return new, new
