@@ -1,5 +1,6 @@
 """Compares contestants honestly: checked first, then call by call in turn, compile time apart."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -131,6 +132,7 @@ def compare(
         check(what, contestants, calls)
         everybody = [*contestants, *unchecked]
         calls += [contestant.prepare(what) for contestant in unchecked]
+        gc.collect()
         sizes = [call.memory() or (None, None) for call in calls]  # also warms up
         times = _race(everybody, calls, repeats)
         for contestant, call, size, timed in zip(everybody, calls, sizes, times, strict=True):

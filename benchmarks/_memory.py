@@ -1,7 +1,6 @@
 """How much memory the process takes during one call. Needs nothing but Python."""
 
 import ctypes
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ def memory(call: Callable[[], Any]) -> tuple[int, int] | None:
     resident set, which only the kernel sees without gaps, is reset. `None` where that is not
     possible, which is everywhere but on Linux.
     """
-    gc.collect()
     try:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")

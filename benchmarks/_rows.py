@@ -32,13 +32,10 @@ def options(doc: str | None, seeds: int | None = None) -> argparse.Namespace:
     """The options of a script; of one that trains, with so many seeds, also their number."""
     parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, and no record")
-    parser.add_argument("--full", action="store_true", help="the same as without")
     if seeds is None:
         parser.add_argument("--repeats", type=int, help="timed calls of each contestant")
     else:
         parser.add_argument("--seeds", type=int, default=seeds, help="runs of each network")
-        parser.add_argument("--repeats", type=int, help="not needed here")
-    parser.add_argument("--torch", metavar="PYTHON", help="not needed here")
     parser.add_argument("--out", type=Path, help="where to write the record")
     found = parser.parse_args()
     found.question = parser.description
