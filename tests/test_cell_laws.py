@@ -39,7 +39,7 @@ FORWARDS = [
     FORWARD_MODE,
     Sequential(unroll=3),
     Sequential(checkpoint=1),
-    Sequential(checkpoint="sqrt", unroll=2),
+    Sequential(checkpoint=3, unroll=2),
     Sequential(checkpoint=STEPS + 1),
 ]
 BACKWARDS = [FORWARD_MODE, Sequential(checkpoint=4)]

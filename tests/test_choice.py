@@ -34,6 +34,12 @@ def test_a_staged_cell_takes_the_staged_loop_and_any_other_the_plain_one():
     assert dict(told.ruled_out) == {"staged loop": "Leaky is not a StagedCell"}
 
 
+def test_segments_of_checkpoints_grow_like_a_square_root():
+    segments = {steps: Sequential(checkpoint="sqrt").segment(steps) for steps in (0, 5, 100, 4096)}
+    assert segments == {0: 0, 5: 5, 100: 20, 4096: 128}
+    assert Sequential(checkpoint=7).segment(100) == 7 and Sequential().segment(100) == 100
+
+
 def test_what_rules_the_staged_loop_out():
     params, xs, _ = draw(LSTM(H), B)
     forward = explain(LSTM(H), params, xs, method=Sequential(forward_mode=True))

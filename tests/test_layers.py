@@ -33,7 +33,7 @@ RESETS = np.array([[0, 1, 0, 0, 1], [1, 0, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 
 
 MODEL = Sequential((Recurrent(GRU(H)), LayerNorm(), Dropout(0.5), Recurrent(LSTM(H)), Dense(2)))
 LAYERS = [
-    Recurrent(LSTM(H), reverse=True, method=Method(checkpoint="sqrt")),
+    Recurrent(LSTM(H), reverse=True, method=Method(checkpoint=3)),
     Bidirectional(GRU(H), "mean", Elman(H)),
     Embedding(6, H),
     Dense(2),
