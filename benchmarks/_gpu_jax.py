@@ -149,7 +149,7 @@ def _ours(job: Job, weights: dict[str, jax.Array]) -> Peer:
     def run(params, xs):
         return rnnjax.scan(cell, params, xs, method=method)[1]
 
-    return Peer(run, params, lambda params: params._asdict())
+    return Peer(run, params, lambda grads: {name: getattr(grads, name) for name in weights})
 
 
 def _plain(job: Job, weights: dict[str, jax.Array]) -> Peer:
@@ -159,7 +159,7 @@ def _plain(job: Job, weights: dict[str, jax.Array]) -> Peer:
         carry = cell.init_carry(params, xs.shape[1:-1])
         return jax.lax.scan(partial(cell.step, params), carry, xs, unroll=job.unroll or 1)[1]
 
-    return Peer(run, params, lambda params: params._asdict())
+    return Peer(run, params, lambda grads: {name: getattr(grads, name) for name in weights})
 
 
 def _cell(case: Case, weights: dict[str, jax.Array]) -> tuple[Any, Any]:
