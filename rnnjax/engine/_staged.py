@@ -183,6 +183,7 @@ def _backward(cell, loop, residuals, cotangents):
     carries, d_s = lax.optimization_barrier((carries, d_s))
     befores = _carries_before(loop, carry, carries)
     entered = jax.vmap(restart, (0, None, 0))(controls, fresh, befores)
+    # Only a `recur_again` reads `s` here; what it reads XLA copies before the loop overwrites it.
     d_weights, d_xs = _through_pre_activations(cell, params, xs, entered, s, d_s)
     return _add(d_params, d_weights), d_xs, d_carry, d_fresh, None
 
