@@ -183,7 +183,6 @@ def _backward(cell, loop, residuals, cotangents):
     carries, d_s = lax.optimization_barrier((carries, d_s))
     befores = _carries_before(loop, carry, carries)
     entered = jax.vmap(restart, (0, None, 0))(controls, fresh, befores)
-    # Only a `recur_again` reads `s` here; what it reads XLA copies before the loop overwrites it.
     d_weights, d_xs = _through_pre_activations(cell, params, xs, entered, s, d_s)
     return _add(d_params, d_weights), d_xs, d_carry, d_fresh, None
 
@@ -193,6 +192,8 @@ staged_loop.defvjp(_forward, _backward)
 
 def _through_pre_activations(cell, params, xs, carries, s, d_s):
     """The gradients in parameters and inputs, all steps at once.
+
+    Only a `recur_again` reads `s`; what it reads XLA copies before the loop writes over it.
 
     Time and batch are merged: XLA transposes whole buffers to contract over two axes. But what is
     merged cannot stay divided by rows among devices: each would gather whole batches.
