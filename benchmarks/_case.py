@@ -12,7 +12,7 @@ import rnnjax
 CELLS = {
     "LSTM": rnnjax.LSTM,
     "GRU": rnnjax.GRU,
-    "GRU, reset first": partial(rnnjax.GRU, reset_after=False),
+    "GRU, reset first": rnnjax.ResetBeforeGRU,
     "Elman": rnnjax.Elman,
     "Elman, relu": partial(rnnjax.Elman, activation="relu"),
 }

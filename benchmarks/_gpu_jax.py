@@ -16,7 +16,7 @@ from _gpu_timing import timed
 
 import rnnjax
 from rnnjax.cells import GRUParams, LSTMParams
-from rnnjax.engine import Sequential
+from rnnjax.engine import Loop
 
 # What `jax.default_matmul_precision` is: at its default an accelerator multiplies in TF32.
 MATMUL: dict[Precision, str | None] = {"fp32": "highest", "tf32": None, "bf16": None}
@@ -144,7 +144,7 @@ def _operations(text: str) -> dict[str, int]:
 
 def _ours(job: Job, weights: dict[str, jax.Array]) -> Peer:
     cell, params = _cell(job.case, weights)
-    method = None if job.unroll is None else Sequential(unroll=job.unroll)
+    method = None if job.unroll is None else Loop(unroll=job.unroll)
 
     def run(params, xs):
         return rnnjax.scan(cell, params, xs, method=method)[1]

@@ -14,7 +14,7 @@ import optax
 from matplotlib.figure import Figure
 
 import rnnjax
-from rnnjax.layers import Dense, Pool, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Pool, Sequential
 from rnnjax.tasks import Adding
 from rnnjax.training import (
     SequenceObjective,
@@ -34,7 +34,7 @@ RATE = 1e-2
 
 def learn(cell: str, task: Adding, hidden: int, steps: int, seed: int) -> dict[str, Any]:
     """Trains on a fresh batch at every step."""
-    recurrent = Recurrent(getattr(rnnjax, cell)(hidden))
+    recurrent = RNN(getattr(rnnjax, cell)(hidden))
     network = Sequential((recurrent, Pool("last"), Dense(1)))
     optimizer = clipped(optax.adam(optax.cosine_decay_schedule(RATE, steps)))
     objective = SequenceObjective(network, squared_error)

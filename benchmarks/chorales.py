@@ -17,12 +17,12 @@ import numpy as np
 import optax
 
 import rnnjax
-from rnnjax.layers import Dense, Dropout, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Dropout, Sequential
 from rnnjax.tasks import Chorales, frame_baselines, frame_loss, load_chorales, next_frames
 from rnnjax.training import (
     SequenceObjective,
     clipped,
-    decays,
+    decay_mask,
     evaluate,
     fit,
     shuffled,
@@ -68,7 +68,7 @@ RECIPES = {
 def model(cell: str, recipe: Recipe) -> Sequential:
     """Frames to the log-odds that each key sounds in the next one."""
     before, after = (Dropout(rate) for rate in recipe.dropout)
-    recurrent = Recurrent(getattr(rnnjax, cell)(recipe.hidden))
+    recurrent = RNN(getattr(rnnjax, cell)(recipe.hidden))
     return Sequential((before, recurrent, after, Dense(88)))
 
 
@@ -79,7 +79,7 @@ def learn(cell: str, recipe: Recipe, chorales: Chorales, seed: int) -> dict[str,
     epoch = len(chorales.train) // ROWS
     steps = epoch * recipe.epochs
     schedule = optax.warmup_cosine_decay_schedule(0, recipe.rate, min(50, steps // 2), steps)
-    optimizer = clipped(optax.adamw(schedule, weight_decay=recipe.decay, mask=decays))
+    optimizer = clipped(optax.adamw(schedule, weight_decay=recipe.decay, mask=decay_mask))
     objective = SequenceObjective(network, frame_loss)
     key_params, key = jax.random.split(jax.random.key(seed))
     state = train_state(network.init(key_params, 88), optimizer, key)

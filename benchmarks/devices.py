@@ -15,7 +15,7 @@ import optax
 from _case import Case
 from _measure import TOLERANCE, agree
 
-from rnnjax.layers import Recurrent
+from rnnjax.layers import RNN
 from rnnjax.training import (
     Batch,
     SequenceObjective,
@@ -47,7 +47,7 @@ def cases(smoke: bool) -> Iterator[Case]:
 
 def programs(case: Case) -> Iterator[tuple[int, Callable[..., Any], tuple[Any, Any]]]:
     """For each number of devices the compiled step, and its state and batch in their places."""
-    model = Recurrent(case.ours)
+    model = RNN(case.ours)
     step = train_step(SequenceObjective(model, squared_error), OPTIMIZER)
     keys = jax.random.split(jax.random.key(0), 3)
     shape = (case.batch, case.steps)

@@ -12,7 +12,7 @@ from _measure import Contestant, Measurement, compare
 from _peers import JaxContestant
 from _peers._ours import peers
 
-from rnnjax.engine import Sequential
+from rnnjax.engine import Loop
 
 LONGEST = 100_000
 POLICIES = (None, "sqrt", 100)
@@ -34,7 +34,7 @@ def measure(case: Case, run: Run) -> list[Measurement]:
     found: list[Contestant] = [
         JaxContestant(_family(policy), peer, case)
         for policy in (POLICIES[:2] if longest else POLICIES)
-        for peer in peers(case, method=Sequential(checkpoint=policy))
+        for peer in peers(case, method=Loop(checkpoint=policy))
     ]
     if not longest:
         found += run.contestants(case, "lax.scan", "PyTorch")

@@ -19,7 +19,7 @@ from _clock import in_turn, seconds
 from _program import cores
 
 from rnnjax import training
-from rnnjax.layers import Dense, Pool, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Pool, Sequential
 
 MEMBERS = 16
 SIZES = ((16, 64, 16, 32), (16, 64, 16, 16), (4, 100, 2, 32), (1, 128, 8, 64))
@@ -29,7 +29,7 @@ Size = tuple[int, int, int, int]
 def programs(cell: str, size: Size) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """The training step of one model, and that of all on all devices; they give the losses."""
     rows, steps, inputs, hidden = size
-    model = Sequential((Recurrent(CELLS[cell](hidden)), Pool("last"), Dense(1)))
+    model = Sequential((RNN(CELLS[cell](hidden)), Pool("last"), Dense(1)))
     optimizer = training.clipped(optax.adam(1e-3))
     step = training.train_step(training.SequenceObjective(model, training.squared_error), optimizer)
     keys = jax.random.split(jax.random.key(0), MEMBERS)

@@ -2,7 +2,7 @@
 
 Errors are those of all outputs and of the gradient of `mean(ys**2)` in all parameters against
 the same computation in float64, as ||wrong - right|| / ||right||. "bfloat16" is
-`dtype="bfloat16"`: weights and the inputs of products have 16 bits, carries and sums 32.
+`Loop(dtype="bfloat16")`: weights and the inputs of products have 16 bits, carries and sums 32.
 "bfloat16, carries too" is a plain loop that keeps its carry in bfloat16, to show what that costs.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 from _case import Case, problem
 
 import rnnjax
+from rnnjax.engine import Loop
 
 Function = Callable[[Any, Any], Any]
 
@@ -25,7 +26,7 @@ def ways(case: Case) -> Iterator[tuple[str, Function]]:
     """The ways to compute a case: functions of parameters and inputs."""
 
     def engine(**options):
-        return lambda params, xs: rnnjax.scan(case.ours, params, xs, **options)[1]
+        return lambda params, xs: rnnjax.scan(case.ours, params, xs, method=Loop(**options))[1]
 
     def short_carries(params, xs):
         params, xs, carry = jax.tree.map(

@@ -20,7 +20,7 @@ from jax.export import deserialize
 
 from rnnjax.decoding import stream_step
 from rnnjax.interop import export_model, save_onnx
-from rnnjax.layers import Dense, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Sequential
 
 CHAIN = 20
 OTHERS = ("onnx", "onnxruntime")
@@ -31,12 +31,12 @@ Request = Callable[[Any, np.ndarray], tuple[Any, np.ndarray]]
 def requests(cell: str, size: Size) -> dict[str, tuple[Request, Any]]:
     """Each way to answer a request, `(carry, xs) -> (carry, ys)`, and the carry to start from."""
     sessions, steps, hidden = size
-    model = Sequential((Recurrent(CELLS[cell](hidden)), Dense(hidden)))
+    model = Sequential((RNN(CELLS[cell](hidden)), Dense(hidden)))
     params = model.init(jax.random.key(0), hidden)
     carry = model.init_carry(params, (sessions,))
     leaves = tuple(jax.tree.leaves(carry))
     apply = jax.jit(model.apply)
-    exported = export_model(model, params, hidden, takes=("carry",))
+    exported = export_model(model, params, hidden, extra_inputs=("carry",))
     artifact = jax.jit(deserialize(exported.serialize()).call)
 
     def ours(carry, xs):
@@ -71,7 +71,7 @@ def _onnx(model: Any, params: Any, hidden: int) -> Request:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        save_onnx(path, model, params, hidden, takes=("carry",))
+        save_onnx(path, model, params, hidden, extra_inputs=("carry",))
         session = onnxruntime.InferenceSession(path)
     names = [i.name for i in session.get_inputs() if i.name != "xs"]
 

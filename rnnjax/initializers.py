@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from ._numerics import carry_dtype
+
 Initializer = Callable[[Key[Array, ""], tuple[int, ...], Any], Array]
 
 
@@ -14,14 +16,18 @@ def per_gate(initializer: Initializer, gates: int) -> Initializer:
     """Draws each of the `gates` blocks of the last axis on its own.
 
     An orthogonal `[H, G*H]` matrix has blocks that are not orthogonal, and a fan-out of
-    `G*H` is not that of a gate; a block drawn by itself is what the papers mean.
+    `G*H` is not that of a gate; a block drawn by itself is what the papers mean. Kernels of
+    convolutions have their blocks on the last axis, too. A single block takes the key itself.
 
-    Example:
+    Examples:
         >>> w = per_gate(orthogonal, 4)(jax.random.key(0), (8, 32), jnp.float32)
         >>> block = w[:, 8:16]
         >>> bool(jnp.allclose(block.T @ block, jnp.eye(8), atol=1e-5))
         True
     """
+
+    if gates == 1:
+        return initializer
 
     def draw(key, shape, dtype=jnp.float32):
         *rows, columns = shape
@@ -37,24 +43,43 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.flo
 
     The recurrent product then keeps the norm of what it multiplies, forwards and backwards.
 
-    Example:
+    Examples:
         >>> w = orthogonal(jax.random.key(0), (3, 3), jnp.bfloat16)
         >>> w.dtype
         dtype(bfloat16)
     """
-    at_least_float32 = jnp.promote_types(dtype, jnp.float32)
-    return jax.nn.initializers.orthogonal()(key, shape, at_least_float32).astype(dtype)
+    return jax.nn.initializers.orthogonal()(key, shape, carry_dtype(dtype)).astype(dtype)
 
 
 def glorot_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
 
-    Example:
+    Examples:
         >>> w = glorot_uniform(jax.random.key(0), (3, 3))
         >>> bool(jnp.abs(w).max() <= 1.0)
         True
     """
     return jax.nn.initializers.glorot_uniform()(key, shape, dtype)
+
+
+def unit_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Uniform in `[0, 1)`: recurrent weights of single units that remember and do not explode.
+
+    Examples:
+        >>> bool(unit_uniform(jax.random.key(0), (100,)).min() >= 0.0)
+        True
+    """
+    return jax.random.uniform(key, shape, dtype)
+
+
+def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Zeros, whatever the key.
+
+    Examples:
+        >>> zeros(jax.random.key(0), (2,))
+        Array([0., 0.], dtype=float32)
+    """
+    return jnp.zeros(shape, dtype)
 
 
 def forget_bias(value: float) -> Initializer:
@@ -64,7 +89,7 @@ def forget_bias(value: float) -> Initializer:
     Jozefowicz et al., 2015). It is part of the parameter, so weights move between libraries
     without a hidden constant.
 
-    Example:
+    Examples:
         >>> forget_bias(1.0)(jax.random.key(0), (4,), jnp.float32)
         Array([0., 1., 0., 0.], dtype=float32)
     """
@@ -76,3 +101,8 @@ def forget_bias(value: float) -> Initializer:
         return jnp.zeros(shape, dtype).at[..., hidden : 2 * hidden].set(value)
 
     return draw
+
+
+BY_NAME: dict[str, Initializer] = {
+    draw.__name__: draw for draw in (glorot_uniform, orthogonal, unit_uniform, zeros)
+}

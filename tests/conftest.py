@@ -7,3 +7,17 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # Only these import other libraries: the scripts that made stored numbers, and live comparisons.
 collect_ignore_glob = ["make_*.py", "live"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The CPU seconds that the laws of each row of the table cost."""
+    rows = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "row" and report.when == "call"
+    ]
+    if rows:
+        terminalreporter.section("CPU seconds of the laws of a cell")
+        for name, seconds in sorted(rows, key=lambda row: -row[1]):
+            terminalreporter.write_line(f"{seconds:5.1f}  {name}")

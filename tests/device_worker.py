@@ -17,7 +17,7 @@ import optax
 import pytest
 
 import rnnjax
-from rnnjax.layers import Dense, Dropout, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Dropout, Sequential
 from rnnjax.training import (
     Batch,
     SequenceObjective,
@@ -36,10 +36,8 @@ from rnnjax.training import (
 
 ROWS, STEPS, INPUTS, UNITS, OUTPUTS, MEMBERS = 24, 7, 5, 16, 2, 12
 OPTIMIZER = clipped(optax.adam(1e-2), 0.5)
-WHOLE = Sequential((Dropout(0.2), Recurrent(rnnjax.LSTM(UNITS)), Dense(OUTPUTS)))
-STREAM = Sequential(
-    (Recurrent(rnnjax.Stack((rnnjax.LSTM(UNITS), rnnjax.GRU(UNITS)))), Dense(INPUTS))
-)
+WHOLE = Sequential((Dropout(0.2), RNN(rnnjax.LSTM(UNITS)), Dense(OUTPUTS)))
+STREAM = Sequential((RNN(rnnjax.Stack((rnnjax.LSTM(UNITS), rnnjax.GRU(UNITS)))), Dense(INPUTS)))
 whole_step = train_step(SequenceObjective(WHOLE, squared_error), OPTIMIZER)
 stream_step = train_step(TBPTTObjective(STREAM, squared_error), OPTIMIZER)
 

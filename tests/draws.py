@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from cases import random_like
 
+from rnnjax.engine import initial_carry
+
 T, B, F, H = 5, 3, 2, 3
 
 
@@ -12,7 +14,7 @@ def draw(cell, *batch, steps=T):
     """Random parameters, inputs and initial carry."""
     params = random_like(1, cell.init(jax.random.key(0), F, dtype=jnp.float64))
     xs = random_like(2, jax.ShapeDtypeStruct((steps, *batch, F), jnp.float64))
-    return params, xs, random_like(3, cell.init_carry(params, batch))
+    return params, xs, random_like(3, initial_carry(cell, params, batch))
 
 
 def draw_signals(*batch, seed=0):

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 import rnnjax
-from rnnjax.layers import Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Dropout, Embedding, Sequential
 from rnnjax.training import (
     TBPTTObjective,
     clipped,
@@ -27,7 +27,7 @@ from rnnjax.training import (
 
 ROWS, WINDOW, STEPS, EVERY = 4, 8, 240, 10
 TOKENS = np.random.default_rng(0).integers(0, 7, 2000)
-MODEL = Sequential((Embedding(7, 4), Recurrent(rnnjax.LSTM(8)), Dropout(0.3), Dense(7)))
+MODEL = Sequential((Embedding(7, 4), RNN(rnnjax.LSTM(8)), Dropout(0.3), Dense(7)))
 OBJECTIVE = TBPTTObjective(MODEL, cross_entropy)
 
 

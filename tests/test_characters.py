@@ -42,7 +42,7 @@ def test_train_then_generate(tmp_path, text_file, capsys):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
 def test_training_learns_with_every_cell(cell):
-    model = CharacterModel("".join(sorted(set(TEXT))), cell, hidden=16, layers=2, dropout=0.0)
+    model = CharacterModel("".join(sorted(set(TEXT))), cell=cell, hidden=16, layers=2, dropout=0.0)
     data = split(model.alphabet.encode(TEXT), window=16)
     history = list(
         train(model.layer(), data, Training(steps=60, batch=4, window=16, learning_rate=0.02))

@@ -7,11 +7,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import Leaky
-from draws import B, H, draw, total
+from draws import B, F, H, draw, total
 
-from rnnjax import GRU, LSTM, Elman, Stack, explain, frozen, scan
-from rnnjax.engine import Sequential
-from rnnjax.layers import Bidirectional, Recurrent
+from rnnjax import GRU, LSTM, Elman, Residual, Stack, explain, scan
+from rnnjax.cells import (
+    LRU,
+    LearnedCarry,
+    MinGRU,
+    Record,
+    RecurrentDropout,
+    VariationalDropout,
+    WeightDrop,
+    Zoneout,
+)
+from rnnjax.engine import Associative, Loop
+from rnnjax.engine._choice import describe
+from rnnjax.engine._methods import candidates, methods
+from rnnjax.layers import RNN, Bidirectional
+
+STAGED = LSTM(F)  # as many units as features, for a residual connection
 
 
 @pytest.fixture(autouse=True)
@@ -20,40 +34,160 @@ def x64():
         yield
 
 
-def loops(cell, *args, **options):
-    return [name for _, name, _ in explain(cell, *args, **options).loops]
+def shapes_of(cell, steps=5):
+    """Shapes of parameters and inputs in float32."""
+    xs = jax.ShapeDtypeStruct((steps, B, F), jnp.float32)
+    return jax.eval_shape(lambda: cell.init(jax.random.key(0), F)), xs
 
 
-def test_a_staged_cell_takes_the_staged_loop_and_any_other_the_plain_one():
-    params, xs, _ = draw(LSTM(H), B)
-    told = explain(LSTM(H), params, xs)
-    assert [name for _, name, _ in told.loops] == ["staged loop"] and not told.ruled_out
-    params, xs, _ = draw(Leaky(H), B)
-    told = explain(Leaky(H), params, xs)
-    assert [name for _, name, _ in told.loops] == ["plain loop"]
-    assert dict(told.ruled_out) == {"staged loop": "Leaky is not a StagedCell"}
+def forms(cell, **options):
+    return [choice.form for choice in explain(cell, *shapes_of(cell), **options).recurrences]
+
+
+# What runs a cell
+
+
+@pytest.mark.parametrize("key", [None, 1], ids=["evaluation", "training"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        STAGED,
+        Zoneout(STAGED, rate=0.1),
+        WeightDrop(STAGED, rate=0.1),
+        VariationalDropout(STAGED, rate=0.1),
+        RecurrentDropout(STAGED, rate=0.1),
+        Residual(STAGED),
+        LearnedCarry(STAGED),
+        Record(STAGED),
+        Zoneout(Residual(WeightDrop(STAGED, rate=0.1)), rate=0.1),
+    ],
+    ids=repr,
+)
+def test_a_staged_cell_takes_the_staged_loop_in_wrappers_too(cell, key):
+    key = None if key is None else jax.random.key(key)
+    assert forms(cell, key=key) == ["staged loop"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [LRU(H, F), MinGRU(H), Zoneout(MinGRU(H), rate=0.1), Residual(MinGRU(F))],
+    ids=repr,
+)
+def test_a_linear_cell_takes_the_linear_loop_on_a_cpu_and_elsewhere_all_steps_at_once(cell):
+    assert [type(method) for method in methods("cpu")] == [Loop, Associative]
+    assert [type(method) for method in methods("gpu")] == [Associative, Loop]
+    assert forms(cell, method=Loop()) == ["linear loop"]
+    assert forms(cell, method=Associative()) == ["associative scan"]
+    if jax.default_backend() == "cpu":
+        assert forms(cell) == ["linear loop"]
+
+
+class Clipped(MinGRU):
+    """A subclass of a linear cell that is not linear: it redefines `update`."""
+
+    def update(self, weights, carry, s):
+        return jnp.clip(super().update(weights, carry, s), -1, 1)
+
+
+def test_a_cell_without_stages_takes_the_plain_loop():
+    (choice,) = explain(Leaky(H), *shapes_of(Leaky(H))).recurrences
+    assert choice.form == "plain loop" and "no stages" in choice.why and not choice.ruled_out
+    assert forms(Clipped(H), method=Associative()) == ["staged loop"]
+
+
+def test_every_recurrence_of_a_stack_is_told():
+    cell = Stack((LSTM(H), jnp.tanh, Leaky(H), Residual(MinGRU(H)), Stack((GRU(H), Elman(H)))))
+    told = explain(cell, *shapes_of(cell)).recurrences
+    assert [choice.cell for choice in told] == [LSTM(H), Leaky(H), MinGRU(H), GRU(H), Elman(H)]
+    staged, plain, linear = "staged loop", "plain loop", "linear loop"
+    assert [choice.form for choice in told] == [staged, plain, linear, staged, staged]
+
+
+# Obstacles
+
+
+def test_what_stands_against_the_staged_loop():
+    params, xs = shapes_of(STAGED)
+    _, nothing = shapes_of(STAGED, steps=0)
+    rows = [
+        (xs, {"method": Loop(forward_mode=True)}, "forward mode was asked for"),
+        (nothing, {}, "there are no two steps"),
+        (None, {"length": 5}, "there are no inputs"),
+    ]
+    for given, options, why in rows:
+        (choice,) = explain(Fed(F), params, given, **options).recurrences
+        assert choice.form == "plain loop" and choice.why.startswith(why)
+
+
+class Fed(LSTM):
+    """An LSTM that can run without inputs: the last output stands for them."""
+
+    def project(self, weights, xs):
+        return xs if xs is None else super().project(weights, xs)
+
+    def recur(self, weights, carry, z):
+        z = super().project(weights, carry.h) if z is None else z
+        return super().recur(weights, carry, z)
+
+
+def test_what_stands_against_all_steps_at_once():
+    def ruled_out(cell, given=None, **options):
+        params, xs = shapes_of(cell, options.pop("steps", 5))
+        xs = given if "length" in options else xs
+        (choice,) = explain(cell, params, xs, method=Associative(), **options).recurrences
+        assert choice.method == Loop()
+        return dict(choice.ruled_out)["Associative"]
+
+    assert ruled_out(STAGED) == "LSTM is not linear in its carry"
+    assert "number of steps" in ruled_out(MinGRU(H), steps=0)
+    assert "without inputs" in ruled_out(Decay(H), length=3)
+
+
+class Decay(MinGRU):
+    """A linear cell that decays where there is no input."""
+
+    def elements(self, weights, xs):
+        if xs is None:
+            zeros = jnp.zeros(self.hidden_size, weights.b.dtype)
+            return zeros + 0.5, zeros
+        return super().elements(weights, xs)
+
+
+def test_what_was_asked_for_comes_before_the_loop_in_its_dtype_and_precision():
+    assert candidates(Loop(unroll=2)) == (Loop(unroll=2),)
+    narrow = Associative(chunk=2, dtype="bfloat16", precision="highest")
+    assert candidates(narrow) == (narrow, Loop(dtype="bfloat16", precision="highest"))
+
+
+# What is told
+
+
+def test_what_is_printed_has_methods_in_order_thresholds_and_obstacles():
+    cell = Stack((LSTM(H), MinGRU(H)))
+    lines = str(explain(cell, *shapes_of(cell), method=Associative(chunk=4))).splitlines()
+    assert lines[0].split() == ["methods", "Associative,", "Loop"]
+    assert lines[1].strip() == describe() and "512 rows" in lines[1]
+    assert lines[2:4] == [
+        f"cell     {LSTM(H)}",
+        "  not    Associative: LSTM is not linear in its carry",
+    ]
+    assert lines[4].startswith("  by     staged loop of Loop(): ")
+    assert lines[5] == f"cell     {MinGRU(H)}"
+    assert lines[6].startswith("  by     associative scan of Associative(chunk=4): ")
+    assert re.fullmatch(r"memory   \S+ MB for the gradient, \S+ MB with .*'sqrt'", lines[7])
+    assert len(lines) == 8
+
+
+def test_the_thresholds_that_are_told_are_those_in_use(monkeypatch):
+    monkeypatch.setattr("rnnjax.engine._choice.PROJECTED_ROWS", 7)
+    monkeypatch.setattr("rnnjax.engine._choice.INPUT_WEIGHT_BYTES", 3 * 1024)
+    assert "up to 7 rows" in describe() and "below 3 kB" in describe()
 
 
 def test_segments_of_checkpoints_grow_like_a_square_root():
-    segments = {steps: Sequential(checkpoint="sqrt").segment(steps) for steps in (0, 5, 100, 4096)}
+    segments = {steps: Loop(checkpoint="sqrt").segment(steps) for steps in (0, 5, 100, 4096)}
     assert segments == {0: 0, 5: 5, 100: 20, 4096: 128}
-    assert Sequential(checkpoint=7).segment(100) == 7 and Sequential().segment(100) == 100
-
-
-def test_what_rules_the_staged_loop_out():
-    params, xs, _ = draw(LSTM(H), B)
-    forward = explain(LSTM(H), params, xs, method=Sequential(forward_mode=True))
-    assert "forward mode" in dict(forward.ruled_out)["staged loop"]
-    assert "no steps" in dict(explain(LSTM(H), params, xs[:0]).ruled_out)["staged loop"]
-    assert forward.why == "it was asked for"
-
-
-def test_every_recurrence_of_a_cell_made_of_cells_is_told():
-    cell = Stack((LSTM(H), Leaky(H), GRU(H)))
-    params, xs, _ = draw(cell, B)
-    told = explain(cell, params, xs)
-    assert [cell for cell, _, _ in told.loops] == list(cell.cells)
-    assert loops(cell, params, xs) == ["staged loop", "plain loop", "staged loop"]
+    assert Loop(checkpoint=7).segment(100) == 7 and Loop().segment(100) == 100
 
 
 def test_the_memory_that_is_told_is_what_the_gradient_keeps():
@@ -65,71 +199,65 @@ def test_the_memory_that_is_told_is_what_the_gradient_keeps():
     beside = sum(a.nbytes for a in jax.tree.leaves((params, carry, xs)))
     assert every_step < told.gradient_bytes <= every_step + 2 * beside
     assert told.sqrt_bytes < told.gradient_bytes / 3
-    assert f"{told.gradient_bytes / 1e6:.3g} MB for the gradient" in str(told)
+    sqrt = explain(LSTM(H), params, xs, carry, method=Loop(checkpoint="sqrt"))
+    assert sqrt.gradient_bytes == sqrt.sqrt_bytes == told.sqrt_bytes
 
 
 def test_explaining_computes_nothing_and_takes_shapes_for_arrays():
+    params, xs, carry = draw(LSTM(H), B)
+    given = params, xs, carry
+    shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), given)
+    assert explain(LSTM(H), *shapes) == explain(LSTM(H), *given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": 1}, "expected xs with"),
+        ({"method": "fast"}, "expected method to be an engine.Method"),
+        ({"reverse": "no"}, "expected reverse to be True or False"),
+        ({"length": 5}, "expected either xs, or"),
+        ({"context": 1.0}, "expected no context"),
+    ],
+)
+def test_explain_raises_what_scan_raises(options, message):
     params, xs, _ = draw(LSTM(H), B)
-    shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (params, xs))
-    assert explain(LSTM(H), *shapes) == explain(LSTM(H), params, xs)
+    xs = xs[..., : options.pop("features", F)]
+    for function in (explain, scan):
+        with pytest.raises(ValueError, match=message):
+            function(LSTM(H), params, xs, **options)
 
 
-def test_explain_raises_what_scan_raises():
-    params, xs, _ = draw(LSTM(H), B)
-    with pytest.raises(ValueError, match="expected xs with"):
-        explain(LSTM(H), params, xs[..., :1])
+# Precision
 
 
-@frozen
-class Counting(Elman):
-    """An Elman cell that counts its steps."""
-
-    def init_carry(self, params, batch_shape=()):
-        return super().init_carry(params, batch_shape), jnp.zeros(batch_shape, int)
-
-    def recur(self, params, carry, z):
-        return super().recur(params, carry[0], z)
-
-    def gate(self, params, carry, s):
-        h, y = super().gate(params, carry[0], s)
-        return (h, carry[1] + 1), y
-
-
-def test_an_integer_in_the_carry_rules_the_staged_loop_out():
-    params, xs, _ = draw(Elman(H), B)
-    assert scan(Counting(H), params, xs)[0][1].tolist() == [len(xs)] * B
-    assert "an integer" in dict(explain(Counting(H), params, xs).ruled_out)["staged loop"]
-
-
-@pytest.mark.parametrize("cell", [Elman(64), LSTM(64), GRU(64), Leaky(64)], ids=repr)
+@pytest.mark.parametrize("cell", [Elman(64), LSTM(64), GRU(64), Leaky(64), MinGRU(64)], ids=repr)
 def test_bfloat16_products_leave_carries_outputs_and_gradients_in_float32(cell):
     params, xs, carry = jax.tree.map(lambda a: a.astype(jnp.float32) / 4, draw(cell, B))
 
-    def run(params, **options):
-        return scan(cell, params, xs, carry, **options)
+    def run(params, method):
+        return scan(cell, params, xs, carry, method=method)
 
-    exact, rounded = run(params), run(params, dtype=jnp.bfloat16)
-    assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(rounded))
-    gradients = [
-        jax.grad(lambda params, options=options: total(run(params, **options)))(params)
-        for options in ({}, {"dtype": "bfloat16"})
-    ]
-    assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(gradients))
-    # Seven bits of a weight are kept, and five steps add up what is lost.
-    for pair in ((exact, rounded), gradients):
+    def gradient(method):
+        return jax.grad(lambda params: total(run(params, method)))(params)
+
+    narrow = Loop(dtype="bfloat16")
+    for pair in ((run(params, None), run(params, narrow)), (gradient(None), gradient(narrow))):
         for a, b in zip(*map(jax.tree.leaves, pair), strict=True):
-            error = np.linalg.norm(a - b) / np.linalg.norm(a)
-            assert 0 < error < 0.05
+            assert b.dtype == jnp.float32
+            # Seven bits of a weight are kept, and five steps add up what is lost.
+            assert 0 < np.linalg.norm(a - b) / np.linalg.norm(a) < 0.05
 
 
-@pytest.mark.parametrize("layer", [Recurrent, Bidirectional])
-def test_layers_pass_dtype_and_precision_on(layer):
+@pytest.mark.parametrize("layer", [RNN, Bidirectional])
+def test_layers_pass_the_method_on(layer):
     cell = GRU(8)
     params = layer(cell).init(jax.random.key(0), 4)
     xs = jax.random.normal(jax.random.key(1), (2, 6, 4), jnp.float32)
     run = jax.jit(lambda layer: layer.apply(params, xs)[1], static_argnums=0)
-    assert 0 < jnp.abs(run(layer(cell)) - run(layer(cell, dtype="bfloat16"))).max() < 0.1
-    text = run.lower(layer(cell, precision="highest")).as_text()
+    narrow = layer(cell, method=Loop(dtype="bfloat16"))
+    assert 0 < jnp.abs(run(layer(cell)) - run(narrow)).max() < 0.1
+    text = run.lower(layer(cell, method=Loop(precision="highest"))).as_text()
     assert set(precisions(text)) == {"HIGHEST"}
 
 
@@ -138,13 +266,19 @@ def precisions(text):
     return re.findall(r"precision = \[(\w+), \w+\]", text)
 
 
-@pytest.mark.parametrize("cell", [LSTM(H), Leaky(H)], ids=["staged", "plain"])
-def test_precision_reaches_every_product_forwards_and_backwards(cell):
-    params, xs, _ = draw(cell, B)
+@pytest.mark.parametrize(
+    ("cell", "method"),
+    [(LSTM(H), Loop), (Leaky(H), Loop), (MinGRU(H), Loop), (LRU(H, F), Associative)],
+    ids=["staged", "plain", "linear", "at once"],
+)
+def test_precision_reaches_every_product_forwards_and_backwards(cell, method):
+    params, xs = shapes_of(cell)
 
     def text(precision):
-        gradient = jax.grad(lambda params: total(scan(cell, params, xs, precision=precision)))
-        return jax.jit(gradient).lower(params).as_text()
+        def loss(params, xs):
+            return total(scan(cell, params, xs, method=method(precision=precision))[1])
+
+        return jax.jit(jax.grad(loss)).lower(params, xs).as_text()
 
     found = precisions(text("highest"))
     assert len(found) == text("highest").count("dot_general") > 0

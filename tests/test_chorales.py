@@ -14,7 +14,7 @@ import pytest
 from scipy.io import savemat
 
 import rnnjax
-from rnnjax.layers import Dense, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Sequential
 from rnnjax.tasks import _chorales as chorales_module
 from rnnjax.tasks import data_file, frame_baselines, frame_loss, load_chorales, next_frames
 from rnnjax.training import SequenceObjective, evaluate
@@ -149,10 +149,10 @@ def test_frame_loss_equals_numpy_and_ignores_what_is_masked():
 
 def test_a_padded_batch_gives_the_loss_of_the_pieces_one_by_one():
     pieces = rolls(7, 2, 12, 5, keys=6)
-    model = Sequential((Recurrent(rnnjax.LSTM(5)), Dense(6)))
+    model = Sequential((RNN(rnnjax.LSTM(5)), Dense(6)))
     params = model.init(jax.random.key(0), 6)
     params = jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), params)
-    nats = [bernoulli_nats(model.apply(params, p[:-1])[1], p[1:]) for p in pieces]
+    nats = [bernoulli_nats(model.apply(params, p[None, :-1])[1][0], p[1:]) for p in pieces]
     wanted = np.concatenate(nats).mean()
     objective = SequenceObjective(model, frame_loss)
     for batches in (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import at, random_like, stacked
 
-from rnnjax import LSTM, Cell, Elman, Stack, diagnostics, frozen
+from rnnjax import LSTM, Cell, Elman, Stack, diagnostics
 from rnnjax.diagnostics import (
     GateHistogram,
     eigenvalues,
@@ -154,9 +154,8 @@ def test_the_exponent_at_a_fixed_point_is_the_logarithm_of_the_slope():
     np.testing.assert_allclose(exponents, np.full((5, 1), np.log(1.5 * (1 - h**2))), rtol=1e-11)
 
 
-@frozen
 class Logistic(Cell):
-    """The logistic map, in chaos, which counts its steps: its exponent is log 2."""
+    """The logistic map, in chaos, with a count and a key in its carry: its exponent is log 2."""
 
     output_size = property(lambda self: 1)
 
@@ -164,11 +163,16 @@ class Logistic(Cell):
         return jnp.asarray(4.0)
 
     def init_carry(self, params, batch_shape=()):
-        return {"count": jnp.zeros(batch_shape, int), "h": jnp.full((*batch_shape, 1), 0.3)}
+        keys = jax.random.split(KEY, batch_shape)
+        h = jnp.full((*batch_shape, 1), 0.3)
+        return {"count": jnp.zeros(batch_shape, int), "h": h, "key": keys}
 
-    def step(self, params, carry, x):
+    def update(self, params, carry, x):
         h = params * carry["h"] * (1 - carry["h"]) + 0 * x
-        return {"count": carry["count"] + 1, "h": h}, h
+        return {"count": carry["count"] + 1, "h": h, "key": carry["key"]}
+
+    def readout(self, params, carry, x):
+        return carry["h"]
 
 
 def test_the_exponent_of_a_chaotic_map():
@@ -179,7 +183,7 @@ def test_the_exponent_of_a_chaotic_map():
         lyapunov_exponents(Logistic(), jnp.asarray(4.0), xs, key=KEY, count=2)
 
 
-def test_a_count_in_the_carry_is_no_direction_in_which_it_can_change():
+def test_counts_and_keys_in_the_carry_are_no_directions_in_which_it_can_change():
     def slopes(start):
         h, out = start, []
         for _ in range(3):
@@ -289,7 +293,7 @@ PICTURES = [
     (diagnostics.plot_eigenvalues, np.array([[0.5j, -0.5j], [1, 0.1]])),
     (
         diagnostics.plot_gate_histograms,
-        {"sigmoid 1": GateHistogram(jnp.linspace(0, 1, 3), jnp.array([[0.2], [0.8]]))},
+        {"forget gate": GateHistogram(jnp.linspace(0, 1, 3), jnp.array([[0.2], [0.8]]))},
     ),
 ]
 

@@ -10,29 +10,30 @@ import pytest
 from cases import CASES, Gated, Leaky, random_like
 from safetensors.numpy import load_file, save_file
 
-from rnnjax import GRU, LSTM, Elman, Stack, engine, frozen
+from rnnjax import GRU, LSTM, Elman, ResetBeforeGRU, Stack, engine
 from rnnjax.interop import load, save
 from rnnjax.layers import (
+    RNN,
     Bidirectional,
     Dense,
     Dropout,
     Embedding,
     LayerNorm,
     Pool,
-    Recurrent,
     Sequential,
 )
 
 OWN = {type(case.cell) for case in CASES if type(case.cell).__module__ == "cases"}
+SAVED = [case for case in CASES if "<function" not in repr(case.cell)]
 DEEP = Sequential(
     (
         Embedding(7, 3),
-        Bidirectional(GRU(4, reset_after=False), merge="sum", backward=LSTM(4, forget_bias=0.5)),
-        Recurrent(Stack((LSTM(3), Elman(2, "relu"))), method=engine.Sequential(checkpoint="sqrt")),
-        LayerNorm(1e-3),
-        Dropout(None, per_sequence=True),
+        Bidirectional(ResetBeforeGRU(4), merge="sum", backward=LSTM(4, forget_bias=0.5)),
+        RNN(Stack((LSTM(3), Elman(2, activation="relu"))), method=engine.Loop(checkpoint="sqrt")),
+        LayerNorm(epsilon=1e-3),
+        Dropout("param", per_sequence=True),
         Pool("mean"),
-        Sequential((Dense(2), Dropout(0.25))),
+        Sequential(head=Dense(2, use_bias=False), noise=Dropout(0.25)),
     )
 )
 
@@ -43,7 +44,8 @@ def path(tmp_path):
 
 
 def random_params(model, input_size=None, dtype=jnp.float32):
-    return random_like(3, jax.eval_shape(lambda: model.init(jax.random.key(0), input_size)), dtype)
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), input_size, dtype=dtype))
+    return random_like(3, shapes)
 
 
 def check_round_trip(path, model, params, input_size, classes=()):
@@ -54,7 +56,7 @@ def check_round_trip(path, model, params, input_size, classes=()):
     chex.assert_trees_all_equal(loaded, params)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SAVED, ids=lambda case: case.id)
 def test_every_cell_comes_back(path, case):
     params = random_params(case.cell, case.input_size)
     check_round_trip(path, case.cell, params, case.input_size, OWN)
@@ -73,7 +75,7 @@ def test_a_table_alone_comes_back(path):
 def test_names_are_readable_and_arrays_are_as_in_memory(path):
     params = random_params(LSTM(4), 3)
     turned = params._replace(w_x=np.asarray(params.w_x).T.copy().T)  # a view, not in C order
-    save(path, Sequential((Recurrent(LSTM(4)), Dense(2))), (turned, random_params(Dense(2), 4)), 3)
+    save(path, Sequential((RNN(LSTM(4)), Dense(2))), (turned, random_params(Dense(2), 4)), 3)
     arrays = load_file(path)
     assert sorted(arrays) == ["0.b", "0.w_h", "0.w_x", "1.b", "1.w"]
     np.testing.assert_array_equal(arrays["0.w_x"], params.w_x)
@@ -84,7 +86,7 @@ def test_names_are_readable_and_arrays_are_as_in_memory(path):
 
 def saved(path, change=lambda arrays, about: None, model=None, input_size=3):
     """Saves a model, then writes its file again with arrays or metadata changed."""
-    model = Recurrent(LSTM(4)) if model is None else model
+    model = RNN(LSTM(4)) if model is None else model
     save(path, model, random_params(model, input_size), input_size)
     arrays, size = load_file(path), int.from_bytes(path.read_bytes()[:8], "little")
     about = json.loads(json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]["rnnjax"])
@@ -116,7 +118,7 @@ def test_arrays_that_do_not_fit_are_refused(path, change, message):
         (lambda a: a.update(format=2), "has no entry 'rnnjax' of format 1"),
         (lambda a: a["model"]["cell"].update({"class": "os.system"}), "got 'os.system'; is it a"),
         (lambda a: a["model"].pop("class"), "expected a model made of classes.*got None"),
-        (lambda a: a["model"].update(speed=1), r"expected the fields of rnnjax.layers.Recurrent"),
+        (lambda a: a["model"].update(speed=1), r"expected the fields of rnnjax.layers.RNN"),
         (lambda a: a["model"]["cell"].update(hidden_size=-1), "expected hidden_size to be a posit"),
         (lambda a: a.update(input_size="x"), "expected a model and the input_size.*got .* 'x'"),
         (lambda a: a.update(input_size=5), r"w_x of shape \[3, 16\] instead of \[5, 16\]"),
@@ -144,10 +146,10 @@ def test_other_files_and_damaged_ones_are_refused(path):
 
 
 def test_own_classes_must_be_passed(path):
-    saved(path, model=Recurrent(Leaky(4)))
+    saved(path, model=RNN(Leaky(4)))
     with pytest.raises(ValueError, match="those passed as classes=, got 'Leaky'"):
         load(path, [Gated])
-    assert load(path, [Gated, Leaky])[0] == Recurrent(Leaky(4))
+    assert load(path, [Gated, Leaky])[0] == RNN(Leaky(4))
 
 
 def test_float64_needs_x64_to_be_loaded(path):
@@ -157,7 +159,6 @@ def test_float64_needs_x64_to_be_loaded(path):
         load(path)
 
 
-@frozen
 class Unwritable(Leaky):
     """A cell with a field that JSON has no word for."""
 
@@ -172,7 +173,8 @@ class Unwritable(Leaky):
         (LSTM(4), {"b": np.full(16, np.nan)}, 3, "got b with entries that are not finite$"),
         (LSTM(4), {"b": np.ones(16, int)}, 3, "got b of int64 instead of float32$"),
         (GRU(4), {"b_hn": None}, 3, "expected params to hold.*got no b_hn$"),
-        (Unwritable(4), {}, 3, r"expected a model whose fields are .*, got frozenset\(\)$"),
+        (Unwritable(4), {}, 3, r"expected a model whose fields are .*, got frozenset\(\);"),
+        (Elman(4, activation=jnp.sin), {}, 3, "expected a model whose fields are .*, got .*sin"),
     ],
 )
 def test_what_cannot_be_saved_leaves_the_old_file_alone(path, model, change, input_size, message):

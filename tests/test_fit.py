@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import rnnjax
-from rnnjax.layers import Dense, Pool, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Pool, Sequential
 from rnnjax.tasks import Adding
 from rnnjax.training import (
     Batch,
@@ -31,7 +31,7 @@ from rnnjax.training import (
     train_step,
 )
 
-MODEL = Sequential((Recurrent(rnnjax.GRU(4)), Pool("last"), Dense(1)))
+MODEL = Sequential((RNN(rnnjax.GRU(4)), Pool("last"), Dense(1)))
 OPTIMIZER = optax.inject_hyperparams(optax.adam)(1e-2)
 OBJECTIVE = SequenceObjective(MODEL, squared_error)
 STEP = train_step(OBJECTIVE, OPTIMIZER)

@@ -1,26 +1,30 @@
 """Modules of both kinds, NNX and Linen, equal the functional call to the last bit."""
 
+from functools import partial
+
 import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import each_case, random_carry, random_inputs, random_like, random_params
+from cases import CASES, random_inputs, random_like, random_params
 from draws import T, draw_signals
 from flax import nnx
 
-from rnnjax import GRU, LSTM, Elman
+from rnnjax import GRU, LSTM, Elman, scan
+from rnnjax.cells import AttentionDecoder, AttentionMemory, ConvLSTM, VariationalDropout
+from rnnjax.engine import initial_carry
 from rnnjax.flax import linen as rln
 from rnnjax.flax import nnx as rnx
 from rnnjax.layers import (
+    RNN,
     Bidirectional,
     Dense,
     Dropout,
     Embedding,
     LayerNorm,
     Pool,
-    Recurrent,
     Sequential,
 )
 
@@ -30,8 +34,8 @@ SIGNALS = {
     for name, signal in draw_signals(B).items()
 }
 CALL = {name.replace("lengths", "seq_lengths"): signal for name, signal in SIGNALS.items()}
-BOTH = Bidirectional(GRU(H), "mean", Elman(H))
-MODEL = Sequential((Dropout(None), LayerNorm(), Recurrent(GRU(H)), Dropout(0.5), Dense(2)))
+BOTH = Bidirectional(GRU(H), merge="mean", backward=Elman(H))
+MODEL = Sequential((Dropout("param"), LayerNorm(), RNN(GRU(H)), Dropout(0.5), Dense(2)))
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +44,7 @@ def x64():
         yield
 
 
-def of_nnx(kind, *args, **options):
+def of_nnx(kind, *args, call=CALL, **options):
     """An NNX module as a function of parameters, inputs and carry."""
     abstract = nnx.eval_shape(lambda: kind(*args, return_carry=True, rngs=nnx.Rngs(0), **options))
     graph, _ = nnx.split(abstract)
@@ -50,18 +54,18 @@ def of_nnx(kind, *args, **options):
         noisy = (
             {"deterministic": False, "rngs": nnx.Rngs(dropout=noise)} if noise is not None else {}
         )
-        return module(xs, initial_carry=carry, **CALL, **noisy)
+        return module(xs, initial_carry=carry, **call, **noisy)
 
     return function
 
 
-def of_linen(kind, *args, **options):
+def of_linen(kind, *args, call=CALL, **options):
     """A Linen module as a function of parameters, inputs and carry."""
     module = kind(*args, return_carry=True, **options)
 
     def function(params, xs, carry, rngs=None):
         variables = {"params": rln.named(params)}
-        return module.apply(variables, xs, initial_carry=carry, rngs=rngs, **CALL)
+        return module.apply(variables, xs, initial_carry=carry, rngs=rngs, **call)
 
     return function
 
@@ -80,47 +84,64 @@ def random_params_of(layer):
     return random_like(1, shapes)
 
 
+each_case = pytest.mark.parametrize(
+    "case", [c for c in CASES if c.cell.num_feature_axes == 1], ids=lambda case: case.id
+)
+
+
 @each_case
 def test_a_cell_over_time(case):
-    params, xs = random_params(case), random_inputs(case, B, T)
-    carry = random_carry(case, params, B)
-    layer = Recurrent(case.cell, reverse=True)
-    expected = pull(lambda *args: layer.apply(*args, **SIGNALS), params, xs, carry)
-    options = {"reverse": True, "keep_order": True}
+    params, xs = random_params(case), random_inputs(case, T, B)
+    weights = case.cell.prepare(params, context=case.context, batch_shape=(B,))
+    carry = random_like(2, initial_carry(case.cell, weights, (B,)))
+    signals = draw_signals(B) | {"context": case.context}
+
+    def by_scan(params, xs, carry):
+        return scan(case.cell, params, xs, carry, reverse=True, **signals)
+
+    expected = pull(by_scan, params, xs, carry)
+    options = {"reverse": True, "keep_order": True, "time_major": True}
+    call = {n.replace("lengths", "seq_lengths"): signal for n, signal in signals.items()}
     for function in (
-        of_nnx(rnx.RNN, case.cell, case.input_size, **options),
-        of_linen(rln.RNN, case.cell, **options),
+        of_nnx(rnx.RNN, case.cell, case.input_size, call=call, **options),
+        of_linen(rln.RNN, case.cell, call=call, **options),
     ):
         chex.assert_trees_all_equal(pull(function, params, xs, carry), expected)
 
 
 @each_case
 def test_a_step_of_a_cell(case):
+    if case.cell.takes_context:
+        pytest.skip("a step alone has no context")
     params, xs = random_params(case), random_inputs(case, B)
-    carry = random_carry(case, params, B)
-    expected = case.cell.init_carry(params, (B,)), case.cell.step(params, carry, xs)
+    weights = case.cell.prepare(params, batch_shape=(B,))
+    carry = random_like(2, initial_carry(case.cell, weights, (B,)))
+    expected = initial_carry(case.cell, weights, (B,)), case.cell.step(weights, carry, xs)
 
     abstract = nnx.eval_shape(lambda: rnx.Cell(case.cell, case.input_size, rngs=nnx.Rngs(0)))
     cell = nnx.merge(nnx.split(abstract)[0], nnx.state({"params": params}))
-    shape = (B, case.input_size)
-    chex.assert_trees_all_equal((cell.initialize_carry(shape), cell(carry, xs)), expected)
-
     linen, variables = rln.Cell(case.cell), {"params": rln.named(params)}
-    initial = linen.apply(variables, None, shape, method="initialize_carry")
-    chex.assert_trees_all_equal((initial, linen.apply(variables, carry, xs)), expected)
+    chex.assert_trees_all_equal(cell(carry, xs), expected[1])
+    chex.assert_trees_all_equal(linen.apply(variables, carry, xs), expected[1])
+    if isinstance(case.input_size, int):  # Flax asks with one shape
+        shape = (B, case.input_size)
+        chex.assert_trees_all_equal(cell.initialize_carry(shape), expected[0])
+        initial = linen.apply(variables, None, shape, method="initialize_carry")
+        chex.assert_trees_all_equal(initial, expected[0])
 
 
 @pytest.mark.parametrize(
     "layer",
     [
-        Recurrent(LSTM(H), reverse=True),
+        RNN(LSTM(H), reverse=True),
         BOTH,
         Embedding(6, H),
         Dense(2),
-        LayerNorm(1e-3),
+        LayerNorm(epsilon=1e-3),
         Dropout(0.3, per_sequence=True),
         Pool("max"),
         MODEL,
+        Sequential(rnn=RNN(LSTM(H)), head=Dense(2)),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -140,12 +161,7 @@ def test_a_layer(layer):
             chex.assert_trees_all_equal(of(function, **call), expected)
 
     ours, linen = of_nnx(rnx.Layer, layer, F, deterministic=True), of_linen(rln.Layer, layer)
-    quiet = [ours, linen]
-    if layer == BOTH:
-        options: dict = {"merge": "mean", "backward": Elman(H)}
-        quiet.append(of_nnx(rnx.Bidirectional, GRU(H), F, **options))
-        quiet.append(of_linen(rln.Bidirectional, GRU(H), **options))
-    compare(quiet)
+    compare([ours, linen])
     if layer == MODEL or isinstance(layer, Dropout):
         key = jax.random.key(5)
         compare([ours], nnx.Rngs(dropout=key).dropout(), noise=key)
@@ -159,20 +175,95 @@ class FirstKey(nn.Module):
         return self.make_rng("dropout")
 
 
-def test_time_may_come_first():
-    layer, xs = Bidirectional(Elman(H)), random_like(2, np.empty((T, 2, B, F)))
+def test_time_may_come_first_and_batches_have_any_axes():
+    cell, xs = Elman(H), random_like(2, np.empty((T, 2, B, F)))
     signals = draw_signals(2, B)
+    params = random_params_of(RNN(cell))
+    carry, ys = scan(cell, params, xs, **signals)
+
+    def modules(**options):
+        ours = rnx.RNN(cell, F, return_carry=True, rngs=nnx.Rngs(0), **options)
+        nnx.update(ours.params, nnx.state(params))
+        linen = rln.RNN(cell, return_carry=True, **options)
+        return ours, partial(linen.apply, {"params": rln.named(params)})
+
+    def call(move):
+        given = {n: a if n == "lengths" else move(a) for n, a in signals.items()}
+        return {n.replace("lengths", "seq_lengths"): a for n, a in given.items()}
+
+    for module in modules(time_major=True):
+        chex.assert_trees_all_equal(module(xs, **call(lambda a: a)), (carry, ys))
 
     def moved(a):
         return np.moveaxis(a, 0, 2)
 
-    later = {n: a if n == "lengths" else moved(a) for n, a in signals.items()}
-    params = random_params_of(layer)
-    carry, ys = layer.apply(params, moved(xs), **later)
-    ours = rnx.Bidirectional(Elman(H), F, time_major=True, rngs=nnx.Rngs(0))
+    for module in modules():
+        chex.assert_trees_all_equal(module(moved(xs), **call(moved)), (carry, moved(ys)))
+
+
+@pytest.mark.parametrize("case", ["lengths", "mask", "gaps"])
+def test_a_reverse_run_turns_the_valid_steps_round(case):
+    """Whoever tells the padding, it stays where it is."""
+    rng, lengths = np.random.default_rng(0), np.array([T, 0, 2])
+    mask = rng.random((B, T)) < 0.6 if case == "gaps" else np.arange(T) < lengths[:, None]
+    call = {"seq_lengths": lengths} if case == "lengths" else {"mask": mask}
+    params, xs = random_params_of(RNN(LSTM(H))), random_like(2, np.empty((B, T, F)))
+    _, in_order = RNN(LSTM(H), reverse=True).apply(params, xs, mask=mask)
+    expected = np.zeros(in_order.shape)
+    for row in range(B):
+        steps = np.flatnonzero(mask[row])
+        expected[row, steps] = in_order[row, steps[::-1]]
+    ours = rnx.RNN(LSTM(H), F, reverse=True, rngs=nnx.Rngs(0))
     nnx.update(ours.params, nnx.state(params))
-    linen = rln.Bidirectional(Elman(H), time_major=True)
-    call = {n.replace("lengths", "seq_lengths"): a for n, a in signals.items()}
-    call["return_carry"] = True
-    for found in (ours(xs, **call), linen.apply({"params": rln.named(params)}, xs, **call)):
-        chex.assert_trees_all_equal(found, (carry, np.moveaxis(ys, 2, 0)))
+    linen = rln.RNN(LSTM(H), reverse=True)
+    np.testing.assert_array_equal(ours(xs, **call), expected)
+    np.testing.assert_array_equal(linen.apply({"params": rln.named(params)}, xs, **call), expected)
+
+
+def test_images_tokens_and_contexts():
+    """What is no vector a step: the cell says how many axes its features have."""
+    conv, frames = ConvLSTM((4, 3), 2), jnp.ones((B, T, 4, 3, 1))
+    ours = rnx.RNN(conv, (4, 3, 1), rngs=nnx.Rngs(0))
+    linen = rln.RNN(conv)
+    tree = {"params": rln.named(nnx.as_pure(ours.params))}
+    chex.assert_trees_all_equal(ours(frames), linen.apply(tree, frames))
+    assert ours(frames).shape == (B, T, 4, 3, 2)
+    steps = rln.Cell(conv), rnx.Cell(conv, (4, 3, 1), rngs=nnx.Rngs(0))
+    assert [step.num_feature_axes for step in steps] == [3, 3]
+    assert steps[0].initialize_carry(None, (B, 4, 3, 1)).h.shape == (B, 4, 3, 2)
+
+    decoder = AttentionDecoder(GRU(H), attention_size=3, memory_size=2)
+    memory = AttentionMemory(jnp.ones((B, 6, 2)), jnp.array([6, 2, 0]))
+    layer, xs = RNN(decoder), random_like(2, np.empty((B, T, F)))
+    params = random_params_of(layer)
+    _, expected = layer.apply(params, xs, context=memory)
+    for kind, core in ((rln.RNN, decoder), (rln.Layer, layer)):
+        found = kind(core).apply({"params": rln.named(params)}, xs, context=memory)
+        chex.assert_trees_all_equal(found, expected)
+    for kind, core in ((rnx.RNN, decoder), (rnx.Layer, layer)):
+        module = kind(core, F, deterministic=True, rngs=nnx.Rngs(0))
+        nnx.update(module.params, nnx.state(params))
+        chex.assert_trees_all_equal(module(xs, context=memory), expected)
+
+
+def test_noise_reaches_the_cell():
+    cell = VariationalDropout(GRU(H), rate=0.5)
+    params, xs = random_params_of(RNN(cell)), random_like(2, np.empty((B, T, F)))
+    _, quiet = RNN(cell).apply(params, xs)
+    linen, tree = rln.RNN(cell), {"params": rln.named(params)}
+    chex.assert_trees_all_equal(linen.apply(tree, xs), quiet)
+    first, second = (linen.apply(tree, xs, rngs={"dropout": jax.random.key(k)}) for k in (0, 1))
+    assert abs(first - second).max() > 1e-3 and abs(first - quiet).max() > 1e-3
+
+    kept = rnx.RNN(cell, F, keep_rngs=True, rngs=nnx.Rngs(0))
+    bare = rnx.RNN(cell, F, rngs=nnx.Rngs(0))
+    for module in (kept, bare):
+        nnx.update(module.params, nnx.state(params))
+    assert abs(kept(xs) - kept(xs)).max() > 1e-3
+    chex.assert_trees_all_equal(kept(xs, deterministic=True), quiet)
+    kept.eval()
+    chex.assert_trees_all_equal(kept(xs), quiet)
+    bare.train()
+    chex.assert_trees_all_equal(bare(xs), quiet)
+    chex.assert_trees_all_equal(bare(xs, rngs=nnx.Rngs(carry=1)), quiet)
+    assert abs(bare(xs, rngs=nnx.Rngs(dropout=1)) - quiet).max() > 1e-3

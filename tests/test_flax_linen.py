@@ -12,9 +12,10 @@ from draws import total
 from jax.sharding import PartitionSpec
 
 from rnnjax import GRU, LSTM, Elman, LSTMCarry, scan
-from rnnjax.engine import Sequential as Method
+from rnnjax.cells import GRUParams
+from rnnjax.engine import Loop
 from rnnjax.flax import linen as rln
-from rnnjax.layers import Dense, Dropout, Embedding, Recurrent, Sequential
+from rnnjax.layers import RNN, Bidirectional, Dense, Dropout, Embedding, Sequential
 
 B, T, F, H = 3, 5, 2, 4
 LENGTHS = np.array([5, 0, 3])
@@ -65,7 +66,7 @@ def test_flax_runs_our_cells():
     params = drawn(cell)
 
     def ours(params):
-        out = Recurrent(cell, reverse=True).apply(params, XS)
+        out = RNN(cell, reverse=True).apply(params, XS)
         return total(out), out
 
     def theirs(tree):
@@ -84,8 +85,50 @@ def test_flax_merges_our_directions():
     both = {"forward_rnn": rln.named(forward), "backward_rnn": rln.named(backward)}
     theirs = nn.Bidirectional(rln.RNN(Elman(H)), rln.RNN(Elman(H)))
     ours = {"forward": both["forward_rnn"], "backward": both["backward_rnn"]}
-    expected = rln.Bidirectional(Elman(H)).apply({"params": ours}, XS, **call)
+    expected = rln.Layer(Bidirectional(Elman(H))).apply({"params": ours}, XS, **call)
     close(theirs.apply({"params": both}, XS, **call), expected)
+
+
+class OwnCarry(nn.Module):
+    """A user's, which asks for a carry as Flax's documentation does."""
+
+    @nn.compact
+    def __call__(self, x):
+        carry = rln.Cell(GRU(H)).initialize_carry(jax.random.key(0), x[:, 0].shape)
+        return nn.RNN(rln.Cell(GRU(H)), name="rnn")(x, initial_carry=carry)
+
+
+def test_a_carry_needs_no_parameters_and_makes_none():
+    carry = rln.Cell(LSTM(H)).initialize_carry(KEY, (B, F))
+    assert isinstance(carry, LSTMCarry) and carry.h.shape == (B, H) and not carry.c.any()
+    assert rln.Cell(GRU(H), parent=None).initialize_carry(None, (2, B, F)).shape == (2, B, H)
+    ys, tree = OwnCarry().init_with_output(KEY, XS)
+    (name,) = tree["params"]
+    close(ys, RNN(GRU(H)).apply(GRUParams(**tree["params"][name]), XS)[1])
+
+
+def test_a_carry_made_of_parameters_needs_them():
+    cell = Gated(H)
+    params = drawn(cell)
+    with pytest.raises(ValueError, match="expected a bound module, since Gated"):
+        rln.Cell(cell).initialize_carry(KEY, (B, F))
+    shape = (B, F)
+    carry = rln.Cell(cell).apply(variables(params), KEY, shape, method="initialize_carry")
+    close(carry.c, jnp.broadcast_to(params.start, (B, H)))
+
+
+def test_a_plain_pair_is_no_carry_of_an_lstm():
+    pair = (jnp.ones((B, H)), jnp.ones((B, H)))
+    with pytest.raises(ValueError, match=r"expected a carry of LSTM.*LSTMCarry\(h="):
+        rln.Cell(LSTM(H)).apply(variables(drawn(LSTM(H))), pair, XS[:, 0])
+
+
+def test_modules_take_what_flax_passes_at_a_call():
+    call = {"init_key": KEY, "reverse": True, "keep_order": True, "time_major": False}
+    both: Any = nn.Bidirectional(rln.RNN(Elman(H)), rln.RNN(Elman(H)))
+    tree = both.init(KEY, XS)
+    close(both.apply(tree, XS, **call), both.apply(tree, XS))
+    rln.RNN(Elman(H)).apply(variables(drawn(Elman(H))), XS, **call)
 
 
 # Where they do better.
@@ -151,10 +194,10 @@ def test_parameters_have_names():
     assert model["Layer_0"] == {"1": {"w": (H, 3), "b": (3,)}}
     tokens = Sequential((Embedding(7, 3), Dense(2)))
     assert shapes(rln.Layer(tokens), np.array([[1, 2]])) == {
-        "0": (7, 3),
+        "0": {"table": (7, 3)},
         "1": {"w": (3, 2), "b": (2,)},
     }
-    assert shapes(rln.Layer(Embedding(7, 3)), np.array([[1]])) == {"value": (7, 3)}
+    assert shapes(rln.Layer(Embedding(7, 3)), np.array([[1]])) == {"table": (7, 3)}
 
 
 def test_another_key_draws_other_parameters():
@@ -181,7 +224,7 @@ def test_remat_and_a_model_around_change_nothing():
         return total(Model().apply({"params": tree}, XS))
 
     def functional(params):
-        _, ys = Recurrent(GRU(H)).apply(params, XS)
+        _, ys = RNN(GRU(H)).apply(params, XS)
         return total(Dense(3).apply(head, ys)[1].sum(-1, keepdims=True) + jnp.zeros(2))
 
     close(jax.jit(jax.grad(ours))(tree)["rnn"], rln.named(jax.jit(jax.grad(functional))(params)))
@@ -201,7 +244,7 @@ def test_an_ensemble_is_a_vmap():
 def test_partitioning_goes_to_the_parameter_that_it_names():
     names = {"w_x": (None, "model"), "b": (None,), "backward.b": ("model",)}
     specs: Any = nn.get_partition_spec(
-        rln.Bidirectional(Elman(H), partitioning=names).init(KEY, XS)
+        rln.Layer(Bidirectional(Elman(H)), partitioning=names).init(KEY, XS)
     )
     forward, backward = (specs["params"][way] for way in ("forward", "backward"))
     assert forward["w_x"] == backward["w_x"] == PartitionSpec(None, "model")
@@ -224,16 +267,16 @@ def test_noise_is_drawn_from_dropout():
 
 
 def test_dtypes_and_methods_go_to_the_engine():
-    options: dict = {"dtype": jnp.bfloat16, "precision": "highest", "method": Method(unroll=2)}
-    rnn = rln.RNN(LSTM(H), param_dtype=jnp.float16, **options)
+    method = Loop(dtype=jnp.bfloat16, precision="highest", unroll=2)
+    rnn = rln.RNN(LSTM(H), param_dtype=jnp.float16, method=method)
     ys, tree = rnn.init_with_output(KEY, XS)
     assert {a.dtype for a in jax.tree.leaves(tree)} == {jnp.dtype(jnp.float16)}
     params = type(drawn(LSTM(H)))(**tree["params"])
-    _, expected = scan(LSTM(H), params, XS.swapaxes(0, 1), **options)
+    _, expected = scan(LSTM(H), params, XS.swapaxes(0, 1), method=method)
     np.testing.assert_array_equal(ys, expected.swapaxes(0, 1))
 
 
-@pytest.mark.parametrize("kind", [rln.Cell, rln.RNN, rln.Bidirectional, rln.Layer])
+@pytest.mark.parametrize("kind", [rln.Cell, rln.RNN, rln.Layer])
 def test_every_module_tells_its_parameters(kind):
     config: Any = Dense(2) if kind is rln.Layer else Elman(H)
     made: Any = kind(config, param_dtype=jnp.float16, partitioning={"b": ("model",)})

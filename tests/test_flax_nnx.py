@@ -14,9 +14,9 @@ from flax import nnx
 from jax.sharding import AxisType, PartitionSpec
 
 from rnnjax import GRU, LSTM, Elman, LSTMCarry, scan
-from rnnjax.engine import Sequential as Method
+from rnnjax.engine import Loop
 from rnnjax.flax import nnx as rnx
-from rnnjax.layers import Dense, Dropout, Recurrent, Sequential
+from rnnjax.layers import RNN, Bidirectional, Dense, Dropout, Sequential
 
 B, T, F, H = 3, 5, 2, 4
 ELMAN = Elman(H)
@@ -30,6 +30,11 @@ def module(kind: Any = rnx.RNN, config: Any = ELMAN, inputs: Any = F, **options)
     made = kind(config, inputs, rngs=nnx.Rngs(0), **options)
     nnx.update(made, random_like(1, nnx.state(made, nnx.Param)))
     return made
+
+
+def both(**options) -> Any:
+    """Both directions of an Elman network."""
+    return module(rnx.Layer, Bidirectional(ELMAN), deterministic=True, **options)
 
 
 def close(actual, expected):
@@ -74,7 +79,7 @@ def test_flax_runs_our_cells():
     params = nnx.as_pure(cell.params)
 
     def ours(params):
-        final, ys = Recurrent(cell.cell, reverse=True).apply(params, XS)
+        final, ys = RNN(cell.cell, reverse=True).apply(params, XS)
         return total((final, ys)), (final, ys)
 
     def theirs(cell):
@@ -88,12 +93,19 @@ def test_flax_runs_our_cells():
 
 
 def test_flax_merges_our_directions():
-    ours = module(rnx.Bidirectional)
+    ours = both()
     forward, backward = module(), module()
     for rnn, params in zip((forward, backward), ours.params, strict=True):
         nnx.update(rnn.params, nnx.state(nnx.as_pure(params)))
     call = {"seq_lengths": LENGTHS, "return_carry": True}
     close(nnx.Bidirectional(forward, backward)(XS, **call), ours(XS, **call))
+
+
+def test_modules_take_what_flax_passes_at_a_call():
+    call = {"rngs": nnx.Rngs(0), "reverse": True, "keep_order": True, "time_major": False}
+    theirs: Any = nnx.Bidirectional(module(), module())
+    close(theirs(XS, **call), theirs(XS))
+    module()(XS, **call)
 
 
 # Where they do better.
@@ -153,6 +165,8 @@ def test_a_carry_needs_no_key_and_cannot_be_mixed_up():
     assert (carry.h.shape, carry.c.shape) == ((B, H), (B, H))
     with pytest.raises(ValueError, match="expected a carry"):
         module(config=LSTM(H))(XS, initial_carry=tuple(carry))
+    with pytest.raises(ValueError, match="expected a carry"):
+        cell(tuple(carry), XS[:, 0])
 
 
 # As Flax uses modules.
@@ -164,10 +178,9 @@ def paths(tree):
 
 def test_parameters_have_names():
     assert paths(module(config=LSTM(H))) == {"params.w_x", "params.w_h", "params.b"}
-    both = {
+    assert paths(both()) == {
         f"params.{way}.{name}" for way in ("forward", "backward") for name in ("w_x", "w_h", "b")
     }
-    assert paths(module(rnx.Bidirectional)) == both
     model = module(rnx.Layer, Sequential((Dropout(0.5), Dense(2))), deterministic=True)
     assert paths(model) == {"params.1.w", "params.1.b"}
     assert model.params[1].w[...].shape == (F, 2)
@@ -201,7 +214,7 @@ def test_an_ensemble_is_made_and_run_by_vmap():
     together = nnx.vmap(lambda rnn, xs: rnn(xs), in_axes=(0, None))(rnns, XS)
     for member, ys in enumerate(together):
         params = jax.tree.map(lambda a, m=member: a[m], nnx.as_pure(rnns.params))
-        close(ys, Recurrent(ELMAN).apply(params, XS)[1])
+        close(ys, RNN(ELMAN).apply(params, XS)[1])
     assert not np.allclose(together[0], together[1])
 
 
@@ -215,7 +228,7 @@ def test_an_optimizer_updates_what_it_should():
         optimizer.update(rnn, nnx.grad(lambda rnn: total(rnn(XS)))(rnn))
 
     step(rnn, optimizer)
-    gradient = jax.grad(lambda params: total(Recurrent(ELMAN).apply(params, XS)[1]))(params)
+    gradient = jax.grad(lambda params: total(RNN(ELMAN).apply(params, XS)[1]))(params)
     updates, _ = tx.update(gradient, tx.init(params), params)
     close(nnx.as_pure(rnn.params), optax.apply_updates(params, updates))
 
@@ -233,13 +246,13 @@ def test_metadata_goes_to_the_parameter_that_it_names():
     split = {"out_sharding": (None, "model")}
     told = {"w_x": split, "w_h": {"note": 1}, "backward.w_h": {"note": 2}}
     with jax.set_mesh(jax.make_mesh((1,), ("model",), axis_types=(AxisType.Auto,))):
-        rnn = module(rnx.Bidirectional, metadata=told)
+        rnn = both(metadata=told)
         specs: Any = nnx.get_partition_spec(nnx.state(rnn))
     assert specs["params"]["forward"]["w_x"].get_value() == PartitionSpec(None, "model")
     assert (rnn.params.forward.w_h.note, rnn.params.backward.w_h.note) == (1, 2)
     assert not hasattr(rnn.params.forward.b, "note")
     with pytest.raises(ValueError, match=r"expected names.*, forward\.w_h, .*got \['kernel'\]"):
-        module(rnx.Bidirectional, metadata={"kernel": {}})
+        both(metadata={"kernel": {}})
 
 
 def test_noise_is_drawn_in_training_only():
@@ -265,18 +278,14 @@ def test_a_module_made_deterministic_needs_rngs_for_noise():
 
 
 def test_dtypes_and_methods_go_to_the_engine():
-    options = {"dtype": jnp.bfloat16, "precision": "highest", "method": Method(unroll=2)}
-    rnn = rnx.RNN(LSTM(H), F, param_dtype=jnp.float16, rngs=nnx.Rngs(0), **options)
+    method = Loop(dtype=jnp.bfloat16, precision="highest", unroll=2)
+    rnn = rnx.RNN(LSTM(H), F, param_dtype=jnp.float16, method=method, rngs=nnx.Rngs(0))
     assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(rnn))} == {jnp.dtype(jnp.float16)}
-    assert rnn.layer == Recurrent(LSTM(H), **options)
-    both = rnx.Bidirectional(LSTM(H), F, rngs=nnx.Rngs(0), **options)
-    assert (both.layer.dtype, both.layer.precision) == (jnp.bfloat16, "highest")
-    assert both.layer.method == Method(unroll=2)
-    _, expected = scan(LSTM(H), nnx.as_pure(rnn.params), XS.swapaxes(0, 1), **options)
+    _, expected = scan(LSTM(H), nnx.as_pure(rnn.params), XS.swapaxes(0, 1), method=method)
     np.testing.assert_array_equal(rnn(XS), expected.swapaxes(0, 1))
 
 
-@pytest.mark.parametrize("kind", [rnx.Cell, rnx.RNN, rnx.Bidirectional, rnx.Layer])
+@pytest.mark.parametrize("kind", [rnx.Cell, rnx.RNN, rnx.Layer])
 def test_every_module_tells_its_parameters(kind):
     config = Dense(2) if kind is rnx.Layer else ELMAN
     made = module(kind, config, param_dtype=jnp.float16, metadata={"b": {"note": 1}})

@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import Leaky, random_like
+from cases import random_like
+from jax.ad_checkpoint import checkpoint_name
 
-from rnnjax import GRU, LSTM, Elman, Stack
+from rnnjax import GRU, LSTM, Cell, Elman, ProjectedLSTM, ResetBeforeGRU, Stack
+from rnnjax.cells import RHN
 from rnnjax.diagnostics import gate_histograms
 
 H = 4
@@ -34,10 +36,10 @@ def sigmoid(x):
 
 def lstm_gates(params, x, carry):
     i, f, g, o = np.split(x @ params.w_x + carry.h @ params.w_h + params.b, 4, axis=-1)
-    c = sigmoid(f) * carry.c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(c)
-    values = {"sigmoid 1": f, "sigmoid 2": i, "sigmoid 3": o, "tanh 1": g, "tanh 2": c}
-    return type(carry)(h, c), _squashed(values)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    c = f * carry.c + i * g
+    names = ("input gate", "forget gate", "candidate", "output gate")
+    return type(carry)(o * np.tanh(c), c), dict(zip(names, (i, f, g, o), strict=True))
 
 
 def gru_gates(params, x, h):
@@ -45,25 +47,35 @@ def gru_gates(params, x, h):
         np.split(a, 3, axis=-1) for a in (x @ params.w_x + params.b, h @ params.w_h)
     )
     r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-    n = x_n + r * (h_n + params.b_hn)
-    gates = np.concatenate([x_r + h_r, x_z + h_z], axis=-1)
-    return (1 - z) * np.tanh(n) + z * h, _squashed({"sigmoid 1": gates, "tanh 1": n})
+    n = np.tanh(x_n + r * (h_n + params.b_hn))
+    return (1 - z) * n + z * h, {"reset gate": r, "update gate": z, "candidate": n}
 
 
-def leaky_gates(params, x, h):
-    h_new = sigmoid(params.leak) * h + x @ params.w
-    leak = np.broadcast_to(params.leak, h.shape)
-    return h_new, _squashed({"sigmoid 1": leak, "tanh 1": h_new})
+class Growing(Cell):
+    """A user's cell, which names a value that has no bounds."""
+
+    size: int
+    output_size = property(lambda self: self.size)
+
+    def init(self, key, input_size, *, dtype=jnp.float32):
+        return {"w_x": jnp.zeros((input_size, self.size), dtype)}
+
+    def init_carry(self, weights, batch_shape=()):
+        return jnp.zeros((*batch_shape, self.size))
+
+    def update(self, weights, carry, x):
+        return carry + checkpoint_name(3 + x @ weights["w_x"], "growth")
 
 
-def _squashed(values):
-    return {name: (sigmoid if "sigmoid" in name else np.tanh)(v) for name, v in values.items()}
+def growing_gates(params, x, h):
+    growth = 3 + x @ params["w_x"]
+    return h + growth, {"growth": growth}
 
 
 @pytest.mark.parametrize(
     "cell, gates",
-    [(LSTM(H), lstm_gates), (GRU(H), gru_gates), (Leaky(H), leaky_gates)],
-    ids=["LSTM", "GRU", "Leaky"],
+    [(LSTM(H), lstm_gates), (GRU(H), gru_gates), (Growing(H), growing_gates)],
+    ids=["LSTM", "GRU", "Growing"],
 )
 def test_gate_histograms_equal_numpy(cell, gates):
     lengths = np.array([6, 0, 3])
@@ -82,17 +94,30 @@ def test_gate_histograms_equal_numpy(cell, gates):
     assert set(histograms) == set(seen[0])
     for name, (edges, share) in histograms.items():
         values = np.concatenate([step[name] for step in seen])
-        low = 0 if "sigmoid" in name else -1
-        np.testing.assert_allclose(edges, np.linspace(low, 1, 6), atol=1e-15)
-        expected = [np.histogram(unit, 5, (low, 1))[0] / 9 for unit in values.T]
+        low, high = (0 if "gate" in name else -1), 1
+        if name == "growth":
+            low, high = values.min(), values.max()
+        np.testing.assert_allclose(edges, np.linspace(low, high, 6), atol=1e-15)
+        expected = [np.histogram(unit, 5, (low, high))[0] / 9 for unit in values.T]
         np.testing.assert_allclose(share, np.transpose(expected))
 
 
-def test_gates_in_a_stack_are_numbered_and_a_cell_may_have_none():
-    cell = Stack((GRU(2, reset_after=False), LSTM(3), Elman(2, activation="relu")))
+def units(cell):
+    """The number of units of each histogram."""
     histograms = jax.eval_shape(partial(gate_histograms, cell), *draw(cell, 3))
-    units = {name: share.shape[1] for name, (_, share) in histograms.items()}
-    sigmoids = {"sigmoid 1": 2, "sigmoid 2": 4} | {f"sigmoid {i}": 3 for i in (3, 4, 5)}
-    assert units == sigmoids | {"tanh 1": 2, "tanh 2": 3, "tanh 3": 3}
-    relu = Elman(2, activation="relu")
-    assert gate_histograms(relu, *draw(relu, 3)) == {}
+    return {name: share.shape[1] for name, (_, share) in histograms.items()}
+
+
+def test_gates_of_one_name_are_numbered_and_a_cell_may_have_none():
+    stack = units(Stack((ResetBeforeGRU(2), LSTM(3), Elman(2), LSTM(2))))
+    lstms = {f"{name} gate {i}": 4 - i for name in ("input", "forget", "output") for i in (1, 2)}
+    gru = {"reset gate": 2, "update gate": 2}
+    assert stack == gru | lstms | {"candidate 1": 2, "candidate 2": 3, "candidate 3": 2}
+    assert units(Elman(2)) == {}
+
+
+def test_a_gate_that_several_stages_compute_is_shown_once():
+    names = [f"{name} {i}" for name in ("candidate", "transform gate") for i in (1, 2, 3)]
+    assert units(RHN(2, depth=3, activation="relu")) == dict.fromkeys(names, 2)
+    lstm = ("input gate", "forget gate", "candidate", "output gate")
+    assert units(ProjectedLSTM(4, 2)) == dict.fromkeys(lstm, 4)

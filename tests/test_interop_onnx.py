@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from cases import random_like
 
-from rnnjax import GRU, LSTM, Elman, ProjectedLSTM
+from rnnjax import GRU, LSTM, Elman, ProjectedLSTM, ResetBeforeGRU
 from rnnjax.interop import from_onnx, to_onnx
-from rnnjax.layers import Bidirectional, Dense, Recurrent
+from rnnjax.layers import RNN, Bidirectional, Dense
 
 FILE = dict(np.load(Path(__file__).with_name("interop_numbers_onnx.npz")))
 LENGTHS = FILE["lengths"]
@@ -20,26 +20,26 @@ BOTH: dict[str, Any] = {"direction": "bidirectional"}
 
 # The type and attributes of each node, and what it is here.
 FORMS = {
-    "RNN": ("RNN", {}, Recurrent(Elman(5))),
+    "RNN": ("RNN", {}, RNN(Elman(5))),
     "RNN-relu-sigmoid": (
         "RNN",
         BOTH | {"activations": ["Relu", "Sigmoid"]},
-        Bidirectional(Elman(5, "relu"), backward=Elman(5, "sigmoid")),
+        Bidirectional(Elman(5, activation="relu"), backward=Elman(5, activation="sigmoid")),
     ),
-    "GRU": ("GRU", {}, Recurrent(GRU(5, reset_after=False))),
+    "GRU": ("GRU", {}, RNN(ResetBeforeGRU(5))),
     "GRU-reset-before": (
         "GRU",
         BOTH | {"linear_before_reset": 0},
-        Bidirectional(GRU(5, reset_after=False)),
+        Bidirectional(ResetBeforeGRU(5)),
     ),
     "GRU-reset-after": ("GRU", BOTH | {"linear_before_reset": 1}, Bidirectional(GRU(5))),
     "GRU-reverse": (
         "GRU",
         {"direction": "reverse", "linear_before_reset": 1},
-        Recurrent(GRU(5), reverse=True),
+        RNN(GRU(5), reverse=True),
     ),
-    "LSTM": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Tanh"]}, Recurrent(LSTM(5))),
-    "LSTM-reverse": ("LSTM", {"direction": "reverse"}, Recurrent(LSTM(5), reverse=True)),
+    "LSTM": ("LSTM", {"activations": ["Sigmoid", "Tanh", "Tanh"]}, RNN(LSTM(5))),
+    "LSTM-reverse": ("LSTM", {"direction": "reverse"}, RNN(LSTM(5), reverse=True)),
     "LSTM-both": ("LSTM", BOTH, Bidirectional(LSTM(5))),
 }
 LAYERS = {form: layer for form, (_, _, layer) in FORMS.items()}
@@ -100,12 +100,13 @@ def test_back_and_there_is_the_identity(form):
     chex.assert_trees_all_equal(same, params)
 
 
-def test_no_bias_and_no_peepholes_are_zeros():
+def test_no_bias_and_no_peepholes():
     node = node_of("LSTM")
     without = {name: node[name] for name in ("op_type", "W", "R")}
     layer, params = from_onnx(without)
-    assert layer == LAYERS["LSTM"]
-    chex.assert_trees_all_equal(params, from_onnx(node)[1]._replace(b=jnp.zeros(20)))
+    assert layer == RNN(LSTM(5, use_bias=False))
+    chex.assert_trees_all_equal(params, from_onnx(node)[1]._replace(b=None))
+    chex.assert_trees_all_equal(from_onnx(to_onnx(layer, params)), (layer, params))
     ignored = {"layout": 1, "activation_alpha": [], "input_forget": 0}
     nothing = {"P": np.zeros((1, 15)), "attributes": ignored}
     chex.assert_trees_all_equal(from_onnx(without | nothing), (layer, params))
@@ -113,7 +114,7 @@ def test_no_bias_and_no_peepholes_are_zeros():
 
 def test_a_node_keeps_directions_apart_whatever_merges_them():
     params = random_params(Bidirectional(LSTM(4)))
-    node, same = (to_onnx(Bidirectional(LSTM(4), how), params) for how in ("concat", "sum"))
+    node, same = (to_onnx(Bidirectional(LSTM(4), merge=how), params) for how in ("concat", "sum"))
     chex.assert_trees_all_equal(node, same)
 
 
@@ -136,9 +137,10 @@ def with_attributes(form, **attributes):
         (with_attributes("LSTM", input_forget=1), "without .'input_forget'"),
         (with_attributes("GRU", direction="backward"), "direction to be one of .*got 'backward'"),
         (with_attributes("GRU", activations=["HardSigmoid", "Tanh"]), "got .'HardSigmoid', 'Tan"),
-        (with_attributes("GRU-reverse", activations=["Tanh"]), "'Sigmoid', 'Tanh'. of GRU, got"),
-        (with_attributes("RNN", activations=["Elu"]), "got .'Elu'.; those of an RNN"),
-        (with_attributes("RNN", activations=["Tanh", "Tanh"]), "of RNN, got .'Tanh', 'Tanh'"),
+        (with_attributes("GRU-reverse", activations=["Tanh"]), "'Sigmoid', 'Tanh'. for GRU.* got"),
+        (with_attributes("RNN", activations=["Elu"]), "of .*'Relu'.* got .'Elu'."),
+        (with_attributes("RNN", activations=["Tanh", "Tanh"]), "for RNN.* got .'Tanh', 'Tanh'"),
+        (with_attributes("LSTM", activations=["Sigmoid", "Relu", "Tanh"]), "of an LSTM equal, got"),
         (with_attributes("LSTM", direction="bidirectional"), "W of shape .2, 20, 3., .* got .1, 2"),
         (with_attributes("LSTM", hidden_size=4), "W of shape .1, 16, 3.* got .1, 20, 3."),
         (changed("LSTM", R=np.ones((1, 15, 5))), "R of shape .1, 20, 5.* got .1, 15, 5."),
@@ -151,15 +153,23 @@ def test_nodes_that_are_no_layer_are_refused(node, message):
         from_onnx(node)
 
 
+def test_activations_of_gates_are_kept():
+    cell = GRU(4, activation="relu", gate_activation="tanh")
+    params = random_params(RNN(cell))
+    node = to_onnx(RNN(cell), params)
+    assert node["attributes"]["activations"] == ["Tanh", "Relu"]
+    chex.assert_trees_all_equal(from_onnx(node), (RNN(cell), params))
+
+
 @pytest.mark.parametrize(
     "layer, message",
     [
-        (Dense(4), "expected a Recurrent or Bidirectional layer, got Dense"),
-        (Recurrent(ProjectedLSTM(4, 2)), "got ProjectedLSTM.* its LSTM no projection"),
-        (Recurrent(Elman(4, "elu")), "an activation of .*, got 'elu'"),
+        (Dense(4), "expected an RNN or Bidirectional layer, got Dense"),
+        (RNN(ProjectedLSTM(4, 2)), "got ProjectedLSTM.* its LSTM no projection"),
+        (RNN(Elman(4, activation="elu")), "activations of .*, got .'elu'"),
         (Bidirectional(LSTM(4), backward=GRU(4)), "one kind in both directions, got .*LSTM.*GRU"),
         (Bidirectional(LSTM(4), backward=LSTM(3)), "one kind in both directions, got"),
-        (Bidirectional(GRU(4), backward=GRU(4, False)), "one kind in both directions, got"),
+        (Bidirectional(GRU(4), backward=ResetBeforeGRU(4)), "one kind in both directions, got"),
     ],
     ids=repr,
 )

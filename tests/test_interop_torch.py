@@ -11,24 +11,24 @@ import pytest
 from cases import random_like
 from safetensors.numpy import save_file
 
-from rnnjax import GRU, LSTM, Elman, Layer, ProjectedLSTM, Stack
+from rnnjax import GRU, LSTM, Elman, Layer, ProjectedLSTM, ResetBeforeGRU, Stack
 from rnnjax.interop import from_torch, to_torch
-from rnnjax.layers import Bidirectional, Dense, Dropout, Recurrent, Sequential
+from rnnjax.layers import RNN, Bidirectional, Dense, Dropout, Sequential
 
 FILE = dict(np.load(Path(__file__).with_name("interop_numbers_torch.npz")))
 
 # What each of PyTorch's modules is here.
 FORMS = {
-    "RNN": Recurrent(Elman(5)),
-    "RNN-relu-2": Sequential((Recurrent(Elman(5, "relu")),) * 2),
-    "LSTM": Recurrent(LSTM(5)),
+    "RNN": RNN(Elman(5)),
+    "RNN-relu-2": Sequential((RNN(Elman(5, activation="relu")),) * 2),
+    "LSTM": RNN(LSTM(5)),
     "LSTM-2-both": Sequential((Bidirectional(LSTM(5)),) * 2),
-    "LSTM-no-bias": Recurrent(LSTM(5)),
+    "LSTM-no-bias": RNN(LSTM(5, use_bias=False)),
     "LSTM-projected-3-both": Sequential((Bidirectional(ProjectedLSTM(5, 2)),) * 3),
     "GRU-both": Bidirectional(GRU(5)),
-    "GRU-2": Sequential((Recurrent(GRU(5)),) * 2),
-    "GRU-no-bias": Recurrent(GRU(5)),
-    "RNNCell-relu": Elman(5, "relu"),
+    "GRU-2": Sequential((RNN(GRU(5)),) * 2),
+    "GRU-no-bias": RNN(GRU(5, use_bias=False)),
+    "RNNCell-relu": Elman(5, activation="relu"),
     "LSTMCell": LSTM(5),
     "GRUCell": GRU(5),
 }
@@ -49,7 +49,7 @@ def run(model, params, x, *states):
 
     A cell makes one step.
     """
-    layer = model if isinstance(model, Layer) else Recurrent(model)
+    layer = model if isinstance(model, Layer) else RNN(model)
     x = x.reshape(len(x), -1, x.shape[-1])
     states = [state.reshape(-1, *state.shape[-2:]) for state in states]
     start = jax.tree.structure(layer.init_carry(params, (len(x),)))
@@ -80,8 +80,9 @@ def with_merged_biases(weights):
     merged = dict(weights)
     for ending in [name.removeprefix("weight_ih") for name in weights if "weight_ih" in name]:
         rows = np.arange(len(weights[f"weight_ih{ending}"]))
-        zeros = np.zeros(len(rows))
-        b_x, b_h = (weights.get(f"bias_{kind}{ending}", zeros) for kind in ("ih", "hh"))
+        if f"bias_ih{ending}" not in weights:
+            continue
+        b_x, b_h = (weights[f"bias_{kind}{ending}"] for kind in ("ih", "hh"))
         apart = (len(rows) == 15) & (rows >= 10)
         merged[f"bias_ih{ending}"] = np.where(apart, b_x, b_x + b_h)
         merged[f"bias_hh{ending}"] = np.where(apart, b_h, 0)
@@ -117,6 +118,15 @@ def test_dropout_stands_between_layers():
     assert again == model
     chex.assert_trees_all_equal(same, params)
     assert from_torch(arrays)[0] == Sequential((layer,) * 3)
+
+
+def test_layers_with_names():
+    model = Sequential((RNN(LSTM(4)), RNN(LSTM(4))))
+    named = Sequential(first=RNN(LSTM(4)), second=RNN(LSTM(4)))
+    params = random_params(model)
+    expected = to_torch(model, params)
+    by_name = dict(zip(("first", "second"), params, strict=True))
+    chex.assert_trees_all_equal(to_torch(named, by_name), expected)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
@@ -164,25 +174,26 @@ def test_arrays_that_are_no_module_are_refused(source, message):
         from_torch(source)
 
 
-LAYER = Recurrent(LSTM(4))
+LAYER = RNN(LSTM(4))
 
 
 @pytest.mark.parametrize(
     "model, message",
     [
-        (Recurrent(GRU(4, reset_after=False)), "a GRU with reset_after=True"),
-        (Elman(4, "sigmoid"), "the activation 'tanh' or 'relu', got Elman"),
+        (RNN(ResetBeforeGRU(4)), "expected a GRU, which resets after the product, got ResetBefore"),
+        (Elman(4, activation="sigmoid"), "the activation 'tanh' or 'relu' .*, got Elman"),
+        (LSTM(4, activation="relu"), "the activation 'tanh' and gates with 'sigmoid', as PyTorch"),
         (ProjectedLSTM(4, 2), "PyTorch projects only in LSTM"),
-        (Stack((LSTM(4),)), "expected an Elman, GRU, LSTM or ProjectedLSTM cell, got Stack"),
-        (Recurrent(LSTM(4), reverse=True), "layers that run forward.*reverse=True"),
-        (Bidirectional(LSTM(4), "sum"), "merge='concat'.* got .*merge='sum'"),
+        (Stack((LSTM(4),)), "expected an Elman, GRU, .* cell, got Stack"),
+        (RNN(LSTM(4), reverse=True), "layers that run forward.*reverse=True"),
+        (Bidirectional(LSTM(4), merge="sum"), "merge='concat'.* got .*merge='sum'"),
         (Bidirectional(LSTM(4), backward=LSTM(3)), "weight_ih_l0_reverse of shape .16, 3., got"),
-        (Sequential((LAYER, Recurrent(LSTM(3)))), "weight_ih_l1 of shape .16, 4., got .12, 4."),
-        (Sequential((LAYER, Recurrent(GRU(4)))), "weight_ih_l1 of shape .16, 4., got .12, 4."),
+        (Sequential((LAYER, RNN(LSTM(3)))), "weight_ih_l1 of shape .16, 4., got .12, 4."),
+        (Sequential((LAYER, RNN(GRU(4)))), "weight_ih_l1 of shape .16, 4., got .12, 4."),
         (Sequential((LAYER, Bidirectional(LSTM(2)))), "'weight_ih_l0_reverse'"),
-        (Sequential((LAYER, Recurrent(ProjectedLSTM(4, 4)))), "'weight_hr_l0'"),
-        (Sequential((Recurrent(Elman(4)), Recurrent(Elman(4, "relu")))), "one activation in all"),
-        (Sequential((LAYER, Dense(2))), "expected a Recurrent or Bidirectional layer, got Dense"),
+        (Sequential((LAYER, RNN(ProjectedLSTM(4, 4)))), "'weight_hr_l0'"),
+        (Sequential((RNN(Elman(4)), RNN(Elman(4, activation="relu")))), "one activation in all"),
+        (Sequential((LAYER, Dense(2))), "expected an RNN or Bidirectional layer, got Dense"),
         (Sequential((LAYER, Dropout(0.1))), "Bidirectional layer, got Dropout"),
         (Sequential((Dropout(0.1), LAYER, Dropout(0.1))), "Bidirectional layer, got Dropout"),
         (Sequential((LAYER, Dropout(0.1, per_sequence=True), LAYER)), "layer, got Dropout"),

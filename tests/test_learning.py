@@ -6,7 +6,7 @@ import optax
 import pytest
 
 import rnnjax
-from rnnjax.layers import Dense, Embedding, Pool, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Embedding, Pool, Sequential
 from rnnjax.tasks import Adding, CopyMemory
 from rnnjax.training import clipped, cross_entropy
 
@@ -41,14 +41,14 @@ def learn(model, task, loss, steps):
 @pytest.mark.parametrize("cell", [rnnjax.LSTM(HIDDEN), rnnjax.GRU(HIDDEN)], ids=str)
 def test_gated_cells_solve_the_adding_problem(cell):
     task = Adding(steps=50)
-    model = Sequential((Recurrent(cell), Pool("last"), Dense(1)))
+    model = Sequential((RNN(cell), Pool("last"), Dense(1)))
     loss = learn(model, task, lambda ys, batch: jnp.mean((ys - batch.targets) ** 2), steps=1000)
     assert loss < 0.01 < task.trivial_loss / 10
 
 
 def copy_loss(cell):
     task = CopyMemory(delay=20, length=5, symbols=8)
-    model = Sequential((Embedding(task.vocabulary, 16), Recurrent(cell), Dense(task.vocabulary)))
+    model = Sequential((Embedding(task.vocabulary, 16), RNN(cell), Dense(task.vocabulary)))
 
     def loss(logits, batch):
         return cross_entropy(logits, batch.targets, batch.mask)

@@ -1,17 +1,19 @@
 """Clips and their order, roles and decay, learning rates, averages of parameters."""
 
 import json
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from cases import CASES, stacked
+from cases import stacked
+from flax import nnx
 
 import rnnjax
-from rnnjax.layers import Bidirectional, Dense, Dropout, Embedding, LayerNorm, Recurrent, Sequential
+from rnnjax.flax import linen
+from rnnjax.flax import nnx as wrapped
+from rnnjax.layers import RNN, Bidirectional, Dense, Dropout, Embedding, LayerNorm, Sequential
 from rnnjax.training import (
     ROLES,
     Plateau,
@@ -19,7 +21,7 @@ from rnnjax.training import (
     average_of,
     averaged,
     clipped,
-    decays,
+    decay_mask,
     label_by_role,
     recipe,
     train_state,
@@ -125,53 +127,66 @@ def test_the_recipe_passes_the_loss_on():
 # Roles
 
 
-OURS = [case for case in CASES if type(case.cell).__module__.startswith("rnnjax")]
-
-
-@pytest.mark.parametrize("case", OURS, ids=lambda case: case.id)
-def test_every_parameter_of_a_cell_has_a_role(case):
-    params = case.cell.init(KEY, case.input_size)
-    labels = label_by_role(params)
-    assert set(jax.tree.leaves(labels)) <= set(ROLES)
-    assert label_by_role(stacked([params, params])) == labels  # an ensemble
-    ranks = zip(jax.tree.leaves(params), jax.tree.leaves(decays(params)), strict=True)
-    assert all((a.ndim > 1) == decay for a, decay in ranks)
-
-
 MODEL = Sequential(
     (
         Embedding(7, 3),
         Bidirectional(rnnjax.GRU(2)),
         LayerNorm(),
-        Dropout(None),
-        Recurrent(rnnjax.Jordan(2, 2)),
+        Dropout("param"),
+        RNN(rnnjax.Jordan(2, 2)),
         Dense(2),
     )
 )
+LABELS = (
+    ("embedding",),
+    (("input", "recurrent", "bias", "bias"),) * 2,
+    ("other", "bias"),
+    ("other",),
+    ("input", "dense", "bias", "dense", "bias"),
+    ("dense", "bias"),
+)
+
+
+def as_tuples(tree):
+    return tuple(map(as_tuples, tree)) if isinstance(tree, tuple) else tree
 
 
 def test_roles_of_a_model():
-    labels = label_by_role(MODEL.init(KEY))
-    gru = ("input", "recurrent", "bias", "bias", None)
-    jordan = ("input", "recurrent", "bias", "dense", "bias")
-    norm, dense = ("scale", "bias"), ("dense", "bias")
-    assert labels == ("embedding", (gru, gru), norm, ("rate",), jordan, dense)
+    params = MODEL.init(KEY)
+    labels = label_by_role(params)
+    assert as_tuples(labels) == LABELS
+    assert label_by_role(stacked([params, params])) == labels  # an ensemble
+    decayed = jax.tree.map(lambda role: role not in ("bias", "other"), labels)
+    assert decay_mask(params) == decayed
 
 
-class OwnParams(NamedTuple):
-    w_in: np.ndarray
-    leak: np.ndarray
-    nu_log: np.ndarray
+def test_roles_are_told_by_the_last_name():
+    own = {
+        "w_h": np.ones(1),
+        "layers": [{"w_hn": 1.0}, {"b_o": 1.0}],
+        "w": (np.ones(1),),
+        "nu": 1.0,
+    }
+    assert label_by_role(own) == {
+        "w_h": "recurrent",
+        "layers": [{"w_hn": "recurrent"}, {"b_o": "bias"}],
+        "w": ("dense",),
+        "nu": "other",
+    }
+    assert label_by_role((np.ones(1), [1.0])) == ("other", ["other"])
+    assert decay_mask(np.ones(1)) is False
 
 
-def test_roles_of_a_users_parameters():
-    own = OwnParams(*np.ones((3, 2), np.float32))
-    assert label_by_role(own) == ("dense", "eigenvalue", "eigenvalue")
-    assert label_by_role(own, {"w_in": "input"}) == ("input", "eigenvalue", "eigenvalue")
-    assert label_by_role({"start": 1.0}, {"start": "bias"}) == {"start": "bias"}
-    assert decays(own, {"w": "scale"}) == (False, False, False)
-    with pytest.raises(ValueError, match=r"known role, got 'start'; pass roles=\{'start': …\}"):
-        label_by_role({"start": 1.0})
+def test_roles_of_flax_modules_are_those_of_their_parameters():
+    layer = linen.Layer(MODEL).init(KEY, jnp.ones((2, 3), int))["params"]
+    assert sorted(jax.tree.leaves(label_by_role(layer))) == sorted(jax.tree.leaves(LABELS))
+    module = wrapped.RNN(rnnjax.LSTM(4), 3, rngs=nnx.Rngs(0))
+    optimizer = nnx.Optimizer(module, optax.adamw(1.0, mask=decay_mask), wrt=nnx.Param)
+    before = jax.tree.map(jnp.ones_like, nnx.as_pure(module.params))
+    nnx.update(module.params, nnx.state(before))
+    optimizer.update(module, jax.tree.map(jnp.zeros_like, nnx.state(module, nnx.Param)))
+    after = nnx.as_pure(module.params)
+    close(after, jax.tree.map(lambda a, decay: a * (1 - decay * 1e-4), before, decay_mask(before)))
 
 
 def random_params():
@@ -186,7 +201,7 @@ def test_decay_leaves_all_but_weights_alone():
     left = {"input": 0.95, "recurrent": 0.95, "dense": 0.95, "embedding": 0.95}
     expected = jax.tree.map(lambda p, r: p * left.get(r, 1), params, label_by_role(params))
     for adamw in (optax.adamw, optax.inject_hyperparams(optax.adamw, static_args="mask")):
-        optimizer = clipped(adamw(0.1, weight_decay=0.5, mask=decays))
+        optimizer = clipped(adamw(0.1, weight_decay=0.5, mask=decay_mask))
         [(moved, _)] = run(optimizer, params, gradients)
         close(moved, expected)
 
@@ -253,7 +268,7 @@ def halvings(losses, patience):
 def test_a_plateau_lowers_all_rates(patience):
     losses = [5.0, 4.0, 4.5, 4.0, 4.1, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 2.0]
     assert halvings(losses, 3).tolist() == [1.0] * 4 + [0.5] * 4 + [0.25] * 3 + [0.125] * 2
-    rates = replayed(Plateau(0.5, patience), with_rates(1.0, 0.2), losses, rates_of)
+    rates = replayed(Plateau(factor=0.5, patience=patience), with_rates(1.0, 0.2), losses, rates_of)
     close(rates, halvings(losses, patience)[:, None] * [1.0, 0.2])
 
 
@@ -261,7 +276,7 @@ def test_members_of_an_ensemble_have_plateaus_of_their_own():
     losses = np.random.default_rng(0).normal(size=(12, 3))
     optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
     state = jax.vmap(lambda p: train_state(p, optimizer, KEY))(jnp.ones((3, 2)))
-    rates = replayed(Plateau(0.5, 2), state, losses.tolist(), rates_of)[:, 0]
+    rates = replayed(Plateau(factor=0.5, patience=2), state, losses.tolist(), rates_of)[:, 0]
     close(rates, np.stack([halvings(member, 2) for member in losses.T], 1))
     assert (rates != rates[:, :1]).any()
     with pytest.raises(ValueError, match=r"for each of the members \[3\], got \[2\]"):
@@ -368,7 +383,7 @@ def test_averaging_starts_when_the_loss_is_above_the_least_of_long_ago():
     # 3.5 and 2.9 are above some of the last two, 3.1 is above the 3.0 of three rounds ago
     assert starts == [never] * 5 + [60] * 3
     with pytest.raises(ValueError, match="expected rounds to be a positive integer, got 0"):
-        StartAveraging(0)
+        StartAveraging(rounds=0)
     with pytest.raises(ValueError, match="with one `averaged` in it, got 0"):
         callback(train_state(jnp.ones(2), optax.sgd(1.0), KEY), records(losses))
 
@@ -383,5 +398,5 @@ def test_averaging_starts_for_each_member_and_includes_where_it_stood():
         updates, opt_state = update(jnp.ones((2, 1)), opt_state, params)
         params = optax.apply_updates(params, updates)
         state = state._replace(opt_state=opt_state)
-        opt_state = StartAveraging(1)(state, records(losses[:rounds])).opt_state
+        opt_state = StartAveraging(rounds=1)(state, records(losses[:rounds])).opt_state
     close(average_of(opt_state), [[-4.0], [-3.5]])

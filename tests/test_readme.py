@@ -6,7 +6,10 @@ run as doctests.
 
 import doctest
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 
 import pytest
 
@@ -33,15 +36,21 @@ def stories(text: str) -> list[list[Block]]:
 
 
 def play(story: list[Block]) -> None:
-    """Runs the blocks in one namespace; errors point at the lines of the README."""
-    namespace: dict[str, object] = {"__name__": "readme"}
-    for line, code in story:
-        if ">>> " in code:
-            test = doctest.DocTestParser().get_doctest(code, namespace, "README", "README.md", line)
-            doctest.DebugRunner(optionflags=DOCTEST_OPTIONS).run(test, clear_globs=False)
-            namespace.update(test.globs)
-        else:
-            exec(compile("\n" * line + code, README, "exec"), namespace)
+    """Runs the blocks in one module; errors point at the lines of the README."""
+    module = ModuleType("readme")
+    # Importable, because pickling an instance looks its class up there.
+    with patch.dict(sys.modules, readme=module):
+        for line, code in story:
+            run_block(vars(module), line, code)
+
+
+def run_block(namespace: dict[str, object], line: int, code: str) -> None:
+    if ">>> " in code:
+        test = doctest.DocTestParser().get_doctest(code, namespace, "README", "README.md", line)
+        doctest.DebugRunner(optionflags=DOCTEST_OPTIONS).run(test, clear_globs=False)
+        namespace.update(test.globs)
+    else:
+        exec(compile("\n" * line + code, README, "exec"), namespace)
 
 
 STORIES = stories(README.read_text()) if README.exists() else []

@@ -8,7 +8,7 @@ import pytest
 
 import rnnjax
 from rnnjax.decoding import generate
-from rnnjax.layers import Dense, Dropout, Embedding, Pool, Recurrent, Sequential
+from rnnjax.layers import RNN, Dense, Dropout, Embedding, Pool, Sequential
 from rnnjax.training import (
     Batch,
     ScheduledSampling,
@@ -27,7 +27,7 @@ from rnnjax.training import (
 )
 
 VOCABULARY = 5
-MODEL = Sequential((Embedding(VOCABULARY, 3), Recurrent(rnnjax.LSTM(4)), Dense(VOCABULARY)))
+MODEL = Sequential((Embedding(VOCABULARY, 3), RNN(rnnjax.LSTM(4)), Dense(VOCABULARY)))
 KEY = jax.random.key(0)
 
 
@@ -51,7 +51,7 @@ def tokens(*shape, seed=3):
 
 
 def test_a_step_is_one_update_with_the_gradient_of_the_objective():
-    model = Sequential((Recurrent(rnnjax.GRU(4)), Pool("last"), Dense(2)))
+    model = Sequential((RNN(rnnjax.GRU(4)), Pool("last"), Dense(2)))
     params, xs = random_params(model), jax.random.normal(KEY, (3, 5, 3))
     batch = Batch(xs, jnp.ones((3, 2)), lengths=jnp.array([5, 2, 1]), mask=jnp.array([1, 0, 1]) > 0)
 
@@ -75,9 +75,7 @@ def test_a_step_is_one_update_with_the_gradient_of_the_objective():
 
 def test_equal_objectives_share_one_compilation():
     def objective():
-        return TBPTTObjective(
-            Sequential((Embedding(7, 3), Recurrent(rnnjax.GRU(2)))), cross_entropy
-        )
+        return TBPTTObjective(Sequential((Embedding(7, 3), RNN(rnnjax.GRU(2)))), cross_entropy)
 
     assert objective() == objective() and hash(objective()) == hash(objective())
 
@@ -272,7 +270,7 @@ def test_generation_samples_from_the_softmax():
     params, prompt = random_params(), tokens(4)
     many = jnp.broadcast_to(prompt, (20_000, 4))
     first = generate(MODEL, params, many, jax.random.key(1), length=1, temperature=2.0)
-    expected = jax.nn.softmax(MODEL.apply(params, prompt)[1][-1] / 2)
+    expected = jax.nn.softmax(MODEL.apply(params, prompt[None])[1][0, -1] / 2)
     np.testing.assert_allclose(np.bincount(first[:, 0], minlength=5) / 20_000, expected, atol=0.01)
     with pytest.raises(ValueError, match="at least one token"):
         generate(MODEL, params, prompt[:0], jax.random.key(0), length=1)

@@ -9,7 +9,7 @@ import haiku as hk  # pyright: ignore[reportMissingImports]
 import jax.numpy as jnp
 from _case import Case
 
-from rnnjax.cells import ElmanParams, GRUParams, LSTMParams
+from rnnjax.cells import ElmanParams, LSTMParams, ResetBeforeGRUParams
 
 from . import Peer
 
@@ -49,6 +49,7 @@ def _peer(case: Case, cell, to_theirs, to_ours, unroll: int) -> Peer:
 
 
 def _lstm(params: LSTMParams) -> dict:
+    assert params.b is not None
     w = jnp.concatenate([params.w_x, params.w_h])
     i, f, g, o = jnp.split(params.b, 4)
     # A forget bias of one is added when the cell runs.
@@ -67,16 +68,15 @@ def _swap(a):
     return jnp.concatenate([i, third, second, o], axis=-1)
 
 
-def _gru(params: GRUParams) -> dict:
-    assert params.w_hn is not None
+def _gru(params: ResetBeforeGRUParams) -> dict:
     w_h = jnp.concatenate([params.w_h, params.w_hn], axis=-1)
     return {"gru": {"w_i": _turn(params.w_x), "w_h": _turn(w_h), "b": _turn(params.b)}}
 
 
-def _from_gru(grads: dict) -> GRUParams:
+def _from_gru(grads: dict) -> ResetBeforeGRUParams:
     w_x, w_h, b = (_turn_back(grads["gru"][name]) for name in ("w_i", "w_h", "b"))
     w_h, w_hn = jnp.split(w_h, [2 * len(w_h)], axis=-1)
-    return GRUParams(w_x, w_h, b, b_hn=None, w_hn=w_hn)
+    return ResetBeforeGRUParams(w_x, w_h, w_hn, b)
 
 
 def _turn(a):
@@ -91,6 +91,7 @@ def _turn_back(a):
 
 
 def _elman(params: ElmanParams) -> dict:
+    assert params.b is not None
     # It has two biases, which are added.
     return {
         "vanilla_rnn/linear": {"w": params.w_x, "b": params.b / 2},

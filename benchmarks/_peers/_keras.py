@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from _case import Case
 
-from rnnjax.cells import ElmanParams, GRUParams, LSTMParams
+from rnnjax.cells import ElmanParams, GRUParams, LSTMParams, ResetBeforeGRUParams
 
 from . import Peer
 
@@ -82,16 +82,15 @@ def _from_gru(grads: list) -> GRUParams:
     return GRUParams(_turn(w_x), _turn(w_h), _turn(b[0]), b_hn=b[1, 2 * hidden :])
 
 
-def _gru_reset_first(params: GRUParams) -> list:
-    assert params.w_hn is not None
+def _gru_reset_first(params: ResetBeforeGRUParams) -> list:
     w_h = jnp.concatenate([params.w_h, params.w_hn], axis=-1)
     return [_turn(a) for a in (params.w_x, w_h, params.b)]
 
 
-def _from_gru_reset_first(grads: list) -> GRUParams:
+def _from_gru_reset_first(grads: list) -> ResetBeforeGRUParams:
     w_x, w_h, b = (_turn(a) for a in grads)
     w_h, w_hn = jnp.split(w_h, [2 * len(w_h)], axis=-1)
-    return GRUParams(w_x, w_h, b, b_hn=None, w_hn=w_hn)
+    return ResetBeforeGRUParams(w_x, w_h, w_hn, b)
 
 
 def _turn(a):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from _case import Case
 
@@ -45,7 +46,7 @@ def _peer(case: Case, cell, unroll: int) -> Peer:
 
 
 def _lstm(params: LSTMParams) -> dict:
-    w_x, w_h, b = (jnp.split(a, 4, axis=-1) for a in params)
+    w_x, w_h, b = (jnp.split(a, 4, axis=-1) for a in jax.tree.leaves(params))
     cell = {f"i{gate}": {"kernel": w} for gate, w in zip("ifgo", w_x, strict=True)}
     for gate, w, bias in zip("ifgo", w_h, b, strict=True):
         cell[f"h{gate}"] = {"kernel": w, "bias": bias}
@@ -57,7 +58,7 @@ def _from_lstm(cell: dict) -> LSTMParams:
 
 
 def _gru(params: GRUParams) -> dict:
-    w_x, w_h, b = (jnp.split(a, 3, axis=-1) for a in params[:3])
+    w_x, w_h, b = (jnp.split(a, 3, axis=-1) for a in jax.tree.leaves(params)[:3])
     cell: dict = {f"h{gate}": {"kernel": w} for gate, w in zip("rzn", w_h, strict=True)}
     cell["hn"]["bias"] = params.b_hn
     for gate, w, bias in zip("rzn", w_x, b, strict=True):

@@ -6,6 +6,7 @@ Its `GRUCell` has no bias inside the reset product, so ours is zero where the tw
 from collections.abc import Iterator
 from functools import lru_cache
 
+import jax
 import jax.numpy as jnp
 from _case import Case
 from flax import nnx
@@ -62,7 +63,7 @@ GATES = ("i", "f_", "g", "o")
 
 
 def _lstm(params: LSTMParams) -> dict:
-    w_x, w_h, b = (jnp.split(a, 4, axis=-1) for a in params)
+    w_x, w_h, b = (jnp.split(a, 4, axis=-1) for a in jax.tree.leaves(params))
     cell = {f"i{gate}": {"kernel": w} for gate, w in zip(GATES, w_x, strict=True)}
     for gate, w, bias in zip("ifgo", w_h, b, strict=True):
         cell[f"h{gate}"] = {"kernel": w, "bias": bias}

@@ -6,7 +6,7 @@ from typing import Any
 from _case import Case
 
 import rnnjax
-from rnnjax.layers import Bidirectional, Directions, Recurrent, Sequential
+from rnnjax.layers import RNN, Bidirectional, Directions, Sequential
 
 from . import Peer
 
@@ -22,7 +22,7 @@ def peers(case: Case, name: str = "", method: Any = None) -> Iterator[Peer]:
         return cell.step(params, carry, x)[0]
 
     def network(params, xs, lengths):
-        layer = (Bidirectional if case.both else Recurrent)(cell, method=method)
+        layer = (Bidirectional if case.both else RNN)(cell, method=method)
         params = tuple(Directions(*layer) if case.both else layer[0] for layer in params)
         model = Sequential((layer,) * case.layers)
         # The layers are batch-major; XLA drops the transposition, which they undo.

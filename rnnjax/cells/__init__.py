@@ -3,37 +3,81 @@
 | cell | carry | output | source |
 |---|---|---|---|
 | `Elman` | `h` | `h` | Elman 1990 |
-| `Jordan` | `y` | `y = g(h w_o + b_o)` | Jordan 1986 |
+| `Jordan` | `y` | `y` | Jordan 1986 |
+| `IndRNN` | `h` | `h` | Li et al. 2018 |
 | `LSTM` | `LSTMCarry(h, c)` | `h` | Hochreiter and Schmidhuber 1997, Gers et al. 2000 |
-| `ProjectedLSTM` | `LSTMCarry(h, c)` | `h = m w_p` | Sak et al. 2014 |
-| `GRU` | `h` | `h` | Cho et al. 2014, both variants |
-| `Stack` | a tuple, one entry a cell | that of the last cell | Pascanu et al. 2014 |
+| `ProjectedLSTM` | `LSTMCarry(h, c)` | `h` | Sak et al. 2014 |
+| `ConvLSTM` | `LSTMCarry(h, c)` | `h` | Shi et al. 2015 |
+| `GRU` | `h` | `h` | Cho et al. 2014, version 1 |
+| `ResetBeforeGRU` | `h` | `h` | Cho et al. 2014, version 3 |
+| `RHN` | `h` | `h` | Zilly et al. 2017 |
+| `MinGRU` | `h` | `h` | Feng et al. 2024 |
+| `LRU` | complex `h` | `Re(h w_c) + skip x` | Orvieto et al. 2023 |
+| `EchoState` | `h` | `h w_o + b_o` | Jaeger 2001 |
+| `AttentionDecoder` | `AttentionCarry(cell, attended)` | that of its cell | Bahdanau et al. 2015 |
+| `Stack` | a tuple, one entry a cell | that of the last part | Pascanu et al. 2014 |
 | `Residual` | that of its cell | `x + y` | Wu et al. 2016 |
+| `Zoneout` | that of its cell | that of its cell | Krueger et al. 2017 |
+| `VariationalDropout` | that of its cell | that of its cell | Gal and Ghahramani 2016 |
+| `RecurrentDropout` | that of its cell | that of its cell | Semeniuta et al. 2016 |
+| `WeightDrop` | that of its cell | that of its cell | Merity et al. 2018 |
+| `LearnedCarry` | that of its cell | that of its cell | Forcada and Carrasco 1995 |
+| `Record` | that of its cell | `(y, carry)` | |
 
 To add a cell:
 
-1. Copy `_elman.py`. Write the equations into the class's docstring, then, with the same
-   symbols, into `project`, `recur` and `gate` of a `StagedCell`; or into `step` of a `Cell`,
-   where the equations do not fall into these stages.
-2. Export it below, in one line.
+1. Copy `simple/_elman.py`. Write the equations into the docstring of the class, then, with the
+   same symbols, into `project`, `recur` and `update`.
+2. Export it below, and add it to the table above.
 3. Add a row to `tests/cases.py`.
 4. Write the equations once more, with loops and in NumPy float64, into `tests/reference/`.
-5. Run `pytest -k MyCell`.
+
+`pytest -k MyCell` then checks it.
 """
 
-from ._activation import activation as activation
-from ._compose import Residual as Residual
-from ._compose import Stack as Stack
-from ._elman import Elman as Elman
-from ._elman import ElmanParams as ElmanParams
-from ._gru import GRU as GRU
-from ._gru import GRUGates as GRUGates
-from ._gru import GRUParams as GRUParams
-from ._jordan import Jordan as Jordan
-from ._jordan import JordanParams as JordanParams
-from ._jordan import JordanSums as JordanSums
-from ._lstm import LSTM as LSTM
-from ._lstm import LSTMCarry as LSTMCarry
-from ._lstm import LSTMParams as LSTMParams
-from ._projected_lstm import ProjectedLSTM as ProjectedLSTM
-from ._projected_lstm import ProjectedLSTMParams as ProjectedLSTMParams
+from ._options import Activation as Activation
+from ._options import AffineCell as AffineCell
+from ._options import GatedCell as GatedCell
+from ._options import Initializer as Initializer
+from ._options import activation as activation
+from ._options import draw as draw
+from ._options import initializer as initializer
+from .gated._conv_lstm import ConvLSTM as ConvLSTM
+from .gated._conv_lstm import ConvLSTMParams as ConvLSTMParams
+from .gated._gru import GRU as GRU
+from .gated._gru import GRUParams as GRUParams
+from .gated._lstm import LSTM as LSTM
+from .gated._lstm import LSTMCarry as LSTMCarry
+from .gated._lstm import LSTMParams as LSTMParams
+from .gated._lstm import MemoryCell as MemoryCell
+from .gated._projected_lstm import ProjectedLSTM as ProjectedLSTM
+from .gated._projected_lstm import ProjectedLSTMParams as ProjectedLSTMParams
+from .gated._reset_before_gru import ResetBeforeGRU as ResetBeforeGRU
+from .gated._reset_before_gru import ResetBeforeGRUParams as ResetBeforeGRUParams
+from .gated._rhn import RHN as RHN
+from .gated._rhn import RHNParams as RHNParams
+from .linear._lru import LRU as LRU
+from .linear._lru import LRUParams as LRUParams
+from .linear._min_gru import MinGRU as MinGRU
+from .linear._min_gru import MinGRUParams as MinGRUParams
+from .memory._attention import AttentionCarry as AttentionCarry
+from .memory._attention import AttentionDecoder as AttentionDecoder
+from .memory._attention import AttentionMemory as AttentionMemory
+from .memory._attention import AttentionParams as AttentionParams
+from .memory._echo_state import EchoState as EchoState
+from .memory._echo_state import EchoStateParams as EchoStateParams
+from .simple._elman import Elman as Elman
+from .simple._elman import ElmanParams as ElmanParams
+from .simple._indrnn import IndRNN as IndRNN
+from .simple._indrnn import IndRNNParams as IndRNNParams
+from .simple._jordan import Jordan as Jordan
+from .simple._jordan import JordanParams as JordanParams
+from .wrappers._learned_carry import LearnedCarry as LearnedCarry
+from .wrappers._learned_carry import LearnedCarryParams as LearnedCarryParams
+from .wrappers._record import Record as Record
+from .wrappers._recurrent_dropout import RecurrentDropout as RecurrentDropout
+from .wrappers._residual import Residual as Residual
+from .wrappers._stack import Stack as Stack
+from .wrappers._variational_dropout import VariationalDropout as VariationalDropout
+from .wrappers._weight_drop import WeightDrop as WeightDrop
+from .wrappers._zoneout import Zoneout as Zoneout

@@ -22,34 +22,49 @@ def generate(
     """Continues a prompt by sampling one token after the other.
 
     Args:
-        model: a layer that maps tokens `[*batch, T]` to logits `[*batch, T, vocabulary]`.
+        model: a layer that maps tokens `[B, T]` to logits `[B, T, vocabulary]`.
         params: its parameters.
-        prompt: at least one token for every row.
+        prompt: at least one token, `[T]`, or a batch of such prompts, `[B, T]`.
         key: the source of the samples.
         length: number of tokens to add.
-        temperature: divides the logits; below 1 the likely tokens become likelier still.
+        temperature: divides the logits; below 1 likely tokens become likelier still, and 0 takes
+            the likeliest.
 
     Raises:
-        ValueError: if the prompt has no token.
+        ValueError: if a prompt has no token, or if the model needs later steps.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> from rnnjax.layers import Dense, Embedding, Recurrent, Sequential
-        >>> model = Sequential((Embedding(5, 4), Recurrent(rnnjax.GRU(8)), Dense(5)))
+        >>> from rnnjax.layers import RNN, Dense, Embedding, Sequential
+        >>> model = Sequential((Embedding(5, 4), RNN(rnnjax.GRU(8)), Dense(5)))
         >>> params = model.init(jax.random.key(0))
         >>> generate(model, params, jnp.array([1, 2]), jax.random.key(1), length=3).shape
         (3,)
     """
-    if prompt.shape[-1] == 0:
-        raise ValueError("expected a prompt of at least one token, got none")
-    carry, logits = model.apply(params, prompt)
+    if not model.causal:
+        raise ValueError(f"expected a model that needs no later step, got {model}")
+    prompt = jnp.asarray(prompt)
+    if prompt.ndim not in (1, 2) or prompt.shape[-1] == 0:
+        raise ValueError(
+            "expected a prompt of at least one token, of shape [T] or [B, T], got "
+            f"{list(prompt.shape)}"
+        )
+    carry, logits = model.apply(params, jnp.atleast_2d(prompt))
 
-    def sample(state, key):
+    def continue_(state, key):
         carry, logits = state
-        token = jax.random.categorical(key, logits / temperature)
-        carry, logits = model.apply(params, token[..., None], carry)
-        return (carry, logits[..., -1, :]), token
+        token = _sample(key, logits, temperature)
+        carry, logits = model.apply(params, token[:, None], carry)
+        return (carry, logits[:, -1]), token
 
-    start = (carry, logits[..., -1, :])
-    _, tokens = jax.lax.scan(sample, start, jax.random.split(key, length))
-    return jnp.moveaxis(tokens, 0, -1)
+    start = (carry, logits[:, -1])
+    _, tokens = jax.lax.scan(continue_, start, jax.random.split(key, length))
+    return tokens.T if prompt.ndim == 2 else tokens[:, 0]
+
+
+def _sample(key, logits, temperature):
+    temperature = jnp.asarray(temperature, logits.dtype)
+    # What is not taken must not be infinite: `jnp.where` computes both.
+    divisor = jnp.where(temperature > 0, temperature, jnp.ones_like(temperature))
+    sampled = jax.random.categorical(key, logits / divisor)
+    return jnp.where(temperature > 0, sampled, logits.argmax(-1).astype(sampled.dtype))

@@ -1,10 +1,9 @@
 """Streaming: inputs that arrive one step at a time, in many sessions at once."""
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, PyTree, Shaped
+from jaxtyping import Array, Bool, PyTree
 
-from ..layers import Bidirectional, Layer, Pool, Recurrent, Sequential
+from ..layers import Layer
 
 
 @jax.jit
@@ -12,11 +11,12 @@ def stream_step(
     model: Layer,
     params: PyTree,
     carry: PyTree,
-    x: Shaped[Array, "*sessions features"],
+    x: PyTree,
     *,
-    resets: Bool[Array, "*sessions"] | None = None,
-    active: Bool[Array, "*sessions"] | None = None,
-) -> tuple[PyTree, Array]:
+    resets: Bool[Array, "b"] | None = None,
+    mask: Bool[Array, "b"] | None = None,
+    context: PyTree = None,
+) -> tuple[PyTree, PyTree]:
     """One step of every session, compiled: `(carry, x) -> (carry, y)`.
 
     Step after step this gives what `model.apply` gives for the whole sequence, but for rounding:
@@ -33,36 +33,28 @@ def stream_step(
     Args:
         model: a layer whose output at a step depends on no later one.
         params: its parameters.
-        carry: what the step before returned; at first `model.init_carry(params, sessions)`.
-        x: the inputs of this step, `[*sessions, features]`, or integer tokens `[*sessions]`.
+        carry: what the step before returned; at first `model.init_carry(params, (B,))`, or
+            `None`.
+        x: the inputs of this step, `[B, …features]`, one row a session; tokens are `[B]`.
         resets: true for a session that starts afresh with this step.
-        active: false for a session that has no input now; it keeps its carry, and its output
-            means nothing.
+        mask: false for a session that has no input now; it keeps its carry, and its output is
+            zero.
+        context: as in `Layer.apply`.
 
     Raises:
-        ValueError: if a layer needs later steps.
+        ValueError: if the model needs later steps, or where `Layer.apply` does.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> model = Recurrent(rnnjax.GRU(8))
+        >>> model = rnnjax.layers.RNN(rnnjax.GRU(8))
         >>> params = model.init(jax.random.key(0), 3)
         >>> carry = model.init_carry(params, (16,))
-        >>> carry, y = stream_step(model, params, carry, jnp.ones((16, 3)))
+        >>> carry, y = stream_step(model, params, carry, jax.numpy.ones((16, 3)))
         >>> y.shape
         (16, 8)
     """
-    _check_streams(model)
-    time = x.ndim if jnp.issubdtype(x.dtype, jnp.integer) else x.ndim - 1
-    resets, mask = (None if a is None else a[..., None] for a in (resets, active))
-    xs = jnp.expand_dims(x, time)
-    carry, ys = model.apply(params, xs, carry, resets=resets, mask=mask)
-    return carry, jnp.squeeze(ys, time)
-
-
-def _check_streams(layer: Layer) -> None:
-    if isinstance(layer, Sequential):
-        for part in layer.layers:
-            _check_streams(part)
-    backwards = isinstance(layer, Recurrent) and layer.reverse
-    if backwards or isinstance(layer, Bidirectional | Pool):
-        raise ValueError(f"expected layers that need no later step, got {layer!r}")
+    if not model.causal:
+        raise ValueError(f"expected a model that needs no later step, got {model}")
+    xs, resets, mask = jax.tree.map(lambda a: a[:, None], (x, resets, mask))
+    carry, ys = model.apply(params, xs, carry, resets=resets, mask=mask, context=context)
+    return carry, jax.tree.map(lambda y: y[:, 0], ys)

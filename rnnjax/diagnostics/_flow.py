@@ -1,18 +1,19 @@
 """The gradient on its way back through time: the vanishing or exploding curve."""
 
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._core import Cell, carry_dtype, frozen
-from ..engine import scan
+from .._core import Cell
+from .._trees import exact, inexact, replace_inexact, where, zeros_like
 from ._axes import draw_curves
 from ._norms import named, norm
+from ._trajectory import trajectory
 
 
 def gradient_flow(
@@ -42,7 +43,7 @@ def gradient_flow(
         Under "all" the norm over the whole carry, and, if it consists of several arrays, one
         norm for each, by its name ("h", "c"; in a stack "0.h"). Each is `[T, *batch]`.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.Elman(4, activation="identity")
         >>> params = cell.init(jax.random.key(0), 3)
@@ -55,43 +56,24 @@ def gradient_flow(
         Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient
         descent is difficult, IEEE Transactions on Neural Networks 5, 1994.
     """
-    xs = jax.tree.map(jnp.asarray, xs)
+    weights, start, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
 
-    def carries():
-        return scan(cell, params, xs, carry, lengths=lengths, return_carries=True)[1][1]
+    def perturbed(deltas):
+        def body(carry, row):
+            safe, x, valid, deltas = row
+            moved = replace_inexact(carry, map(jnp.add, inexact(carry), deltas))
+            new, y = cell.step(weights, where(valid, moved, safe), x)
+            return where(valid, new, moved), where(valid, y, zeros_like(y))
 
-    def moved(deltas):
-        return loss(scan(_Moved(cell), params, (xs, deltas), carry, lengths=lengths)[1])
+        return loss(lax.scan(body, start, (carries, xs, valid, deltas))[1])
 
-    def zero(c):
-        lead = jax.tree.leaves(xs)[0].shape[:-1]
-        return jnp.zeros((*lead, prod(c.shape[len(lead) :])), carry_dtype(c.dtype))
+    def norm_of_rows(g):
+        return norm(g.reshape(*valid.shape, -1), axis=-1)
 
-    gradient = jax.grad(moved)(jax.tree.map(zero, jax.eval_shape(carries)))
-    norms = named(jax.tree.map(lambda g: norm(g, axis=-1), gradient))
+    gradient = jax.grad(perturbed)(zeros_like(inexact(carries)))
+    none = [None] * len(exact(carries))
+    norms = named(replace_inexact(carries, map(norm_of_rows, gradient), none))
     return {**norms, "all": norm(jnp.stack(list(norms.values())), axis=0)}
-
-
-@frozen
-class _Moved(Cell):
-    """A cell whose carry is moved by a second input before every step."""
-
-    cell: Cell
-
-    @property
-    def output_size(self) -> int:
-        return self.cell.output_size
-
-    def init(self, key, input_size, *, dtype: Any = jnp.float32):
-        return self.cell.init(key, input_size[0], dtype=dtype)
-
-    def init_carry(self, params, batch_shape=()):
-        return self.cell.init_carry(params, batch_shape)
-
-    def step(self, params, carry, x):
-        x, deltas = x
-        moved = jax.tree.map(lambda c, d: c + d.reshape(c.shape).astype(c.dtype), carry, deltas)
-        return self.cell.step(params, moved, x)
 
 
 def plot_gradient_flow(flows: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None):
@@ -105,7 +87,7 @@ def plot_gradient_flow(flows: Mapping[str, Float[ArrayLike, "time *batch"]], *, 
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> ax = plot_gradient_flow({"LSTM": [0.5, 0.7, 1.0], "Elman": [1e-4, 1e-2, 1.0]})
         >>> ax.get_yscale()
         'log'

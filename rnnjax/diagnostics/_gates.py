@@ -1,13 +1,12 @@
 """Gates: how far open they are, and which are stuck at an end."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
+from jax.extend.core import Jaxpr, Literal, jaxpr_as_fun
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -15,18 +14,15 @@ from .._core import Cell
 from ._axes import axes
 from ._trajectory import over, trajectory
 
-NAMES = {"logistic": "sigmoid", "tanh": "tanh"}  # by the name of JAX's primitive
-RANGES = {"sigmoid": (0, 1), "tanh": (-1, 1)}
-
 
 class GateHistogram(NamedTuple):
     """How the values of one gate are spread over its range.
 
     Attributes:
-        edges: of the bins, `[bins + 1]`: from 0 to 1 for a sigmoid, from -1 to 1 for a tanh.
+        edges: of the bins, `[bins + 1]`.
         share: of each unit's values, the part that falls into each bin, `[bins, units]`.
 
-    Example:
+    Examples:
         >>> histogram = GateHistogram(jnp.linspace(0, 1, 11), jnp.full((10, 4), 0.1))
         >>> histogram.share[0].mean().round(3)  # how often a value is below 0.1
         Array(0.1, dtype=float32)
@@ -45,18 +41,16 @@ def gate_histograms(
     lengths: Int[ArrayLike, "*batch"] | None = None,
     bins: int = 20,
 ) -> dict[str, GateHistogram]:
-    """Histograms of the values of every sigmoid and tanh in a cell's step.
+    """Histograms of the values that a cell names in its equations.
 
     A gate that stays near an end of its range has lost its gradient; one that never closes
-    or opens is not used. The functions are found in the step itself, as JAX traces it, so
-    this works for any cell: they are numbered in the order in which the step computes them,
+    or opens is not used. A cell names a value by `jax.ad_checkpoint.checkpoint_name(f, "forget
+    gate")`; a user's cell may do so, too. Different values of one name are numbered in the order
+    of the step, "transform gate 1", "transform gate 2", … Not seen are names inside functions
+    that a step calls under `jax.jit`, `jax.checkpoint` or a control flow of JAX.
 
-        Elman  tanh 1 = h'
-        LSTM   sigmoid 1 = f, sigmoid 2 = i, tanh 1 = g, sigmoid 3 = o, tanh 2 = tanh(c')
-        GRU    sigmoid 1 = r and then z, tanh 1 = n
-               (with `reset_after=False` sigmoid 1 = r, sigmoid 2 = r and then z)
-
-    Not seen are functions inside `jax.checkpoint` or a rule of one's own for derivatives.
+    The range of a name that ends in "gate" is 0 to 1. That of any other is -1 to 1, or from the
+    least to the largest value where some lie outside.
 
     Args:
         cell: the cell.
@@ -66,60 +60,85 @@ def gate_histograms(
         lengths: number of valid steps of each sequence; what lies beyond is not counted.
         bins: number of bins.
 
-    Example:
+    Returns:
+        The histograms by name; none for a cell that names nothing.
+
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.LSTM(4)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> histograms = gate_histograms(cell, params, jnp.ones((10, 2, 3)))
-        >>> sorted(histograms), histograms["sigmoid 1"].share.shape
-        (['sigmoid 1', 'sigmoid 2', 'sigmoid 3', 'tanh 1', 'tanh 2'], (20, 4))
+        >>> list(histograms), histograms["forget gate"].share.shape
+        (['input gate', 'forget gate', 'candidate', 'output gate'], (20, 4))
 
     Reference:
         A. Karpathy, J. Johnson, L. Fei-Fei, Visualizing and understanding recurrent
         networks, 2015.
     """
-    carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
+    weights, _, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
+
+    def single(a):
+        return jax.ShapeDtypeStruct(a.shape[valid.ndim :], a.dtype)
+
+    trace = jax.make_jaxpr(cell.step)(weights, *jax.tree.map(single, (carries, xs)))
+    named = _named(trace.jaxpr)
+    gates = trace.jaxpr.replace(outvars=[*named.values()])
+    compute = jaxpr_as_fun(trace.replace(jaxpr=gates))
 
     def values(carry, x):
-        return {name: gate.ravel() for name, gate in _gates(cell.step, params, carry, x).items()}
+        return [a.ravel() for a in compute(*jax.tree.leaves((weights, carry, x)))]
 
     def histogram(name, values):
-        edges = jnp.asarray(np.linspace(*RANGES[name.split()[0]], bins + 1))
+        values = values.reshape(valid.size, -1)
+        low, high = _range(name, values, valid.reshape(-1, 1))
+        edges = jnp.linspace(low, high, bins + 1)
         count = jax.vmap(lambda v: jnp.histogram(v, edges, weights=valid.ravel())[0], -1, -1)
-        counts = count(values.reshape(valid.size, -1))
-        return GateHistogram(edges, counts / jnp.maximum(valid.sum(), 1))
+        return GateHistogram(edges, count(values) / jnp.maximum(valid.sum(), 1))
 
-    gates = over(valid.ndim, values)(carries, xs)
-    return {name: histogram(name, values) for name, values in gates.items()}
+    found = over(valid.ndim, values)(carries, xs)
+    return {name: histogram(name, gate) for name, gate in zip(named, found, strict=True)}
 
 
-def _gates(function: Callable, *args: Any) -> dict[str, Array]:
-    """The results of every sigmoid and tanh that `function` computes, numbered in order."""
-    with jax.disable_jit():  # or they would be hidden in functions such as `jax.nn.sigmoid`
-        closed = jax.make_jaxpr(function)(*args)
-    found, seen = {}, Counter()
-    for equation in closed.jaxpr.eqns:
-        if name := NAMES.get(equation.primitive.name):
-            seen[name] += 1
-            found[f"{name} {seen[name]}"] = equation.outvars[0]
-    gates = closed.replace(jaxpr=closed.jaxpr.replace(outvars=list(found.values())))
-    return dict(zip(found, jaxpr_as_fun(gates)(*jax.tree.leaves(args)), strict=True))
+def _range(name: str, values: Array, valid: Array) -> tuple[Any, Any]:
+    if name.rstrip(" 0123456789").endswith("gate"):
+        return 0.0, 1.0
+    low = jnp.min(values, where=valid, initial=jnp.inf)
+    high = jnp.max(values, where=valid, initial=-jnp.inf)
+    inside = (low >= -1) & (high <= 1)
+    return jnp.where(inside, -1.0, low), jnp.where(inside, 1.0, high)
+
+
+def _named(jaxpr: Jaxpr) -> dict[str, Any]:
+    """The variables that a trace names, in its order."""
+    named, made, first = {}, {}, {}
+    for equation in jaxpr.eqns:
+        # Stages may compute the same gate, each for itself; equal equations give equal values.
+        inputs = [str(a) if isinstance(a, Literal) else first.get(a, a) for a in equation.invars]
+        key = equation.primitive, str(equation.params), *inputs
+        outputs = made.setdefault(key, equation.outvars)
+        first.update(zip(equation.outvars, outputs, strict=True))
+        if equation.primitive.name == "name" and outputs is equation.outvars:
+            named.setdefault(equation.params["name"], []).extend(outputs)
+    return {
+        f"{name} {number}" if len(variables) > 1 else name: variable
+        for name, variables in named.items()
+        for number, variable in enumerate(variables, 1)
+    }
 
 
 def plot_gate_histograms(histograms: Mapping[str, GateHistogram], *, ax: Any = None):
     """Draws the histogram of every gate, over all its units.
 
     Args:
-        histograms: those from `gate_histograms`. A sigmoid's values, from 0 to 1, and a
-            tanh's, from -1 to 1, share the axis.
+        histograms: those from `gate_histograms`, all on one axis.
         ax: the matplotlib axes to draw on; by default those of a new figure.
 
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> closed = GateHistogram(jnp.linspace(0, 1, 3), jnp.array([[1.0], [0.0]]))
-        >>> plot_gate_histograms({"sigmoid 1": closed}).get_xlabel()
+        >>> plot_gate_histograms({"forget gate": closed}).get_xlabel()
         'value of the gate'
     """
     ax = axes(ax)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._arguments import steps_and_batch
 from .._core import Cell
+from .._trees import inexact, pullback
 from ..engine import scan
 from ._axes import draw_curves
 from ._norms import norm
@@ -30,12 +32,16 @@ def memory_horizon(
     Args:
         cell: the cell.
         params: its parameters.
-        xs: inputs `[T, *batch, features]`, or a pytree of such arrays, of floats.
+        xs: inputs `[T, *batch, features]`, or a pytree of such arrays; integers among them
+            have no derivative.
         carry: the carry to start from; by default the initial one.
         lengths: number of valid steps of each sequence. The last output is that of the last
             valid step; the norm is 0 beyond it.
 
-    Example:
+    Raises:
+        ValueError: if nothing in `xs` is a float.
+
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.Elman(1, activation="identity")
         >>> params = cell.init(jax.random.key(0), 1)._replace(w_x=jnp.eye(1), w_h=jnp.eye(1) / 2)
@@ -47,7 +53,9 @@ def memory_horizon(
         networks, ICML 2013.
     """
     xs = jax.tree.map(jnp.asarray, xs)
-    steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
+    steps, batch = steps_and_batch(cell, xs)
+    if not inexact(xs):
+        raise ValueError("expected xs with floats, got none; the cell may follow an embedding")
 
     def last_output(xs):
         _, ys = scan(cell, params, xs, carry, lengths=lengths)
@@ -56,11 +64,15 @@ def memory_horizon(
         ys = [y.reshape(steps, *batch, -1) for y in jax.tree.leaves(ys)]
         return jnp.where(last, jnp.concatenate(ys, axis=-1), 0).sum(axis=0)
 
-    # Sequences do not meet, so one backward pass serves an output feature of all of them.
-    y, pull = jax.vjp(last_output, xs)
-    features = jnp.eye(y.shape[-1], dtype=y.dtype)
-    (jacobian,) = jax.vmap(lambda feature: pull(jnp.broadcast_to(feature, y.shape)))(features)
-    norms = [norm(part, axis=(0, -1)) for part in jax.tree.leaves(jacobian)]
+    y, pull = jax.eval_shape(last_output, xs), pullback(last_output, xs)
+
+    def gradient(feature):
+        # Sequences do not meet, so one backward pass serves an output feature of all of them.
+        (parts,) = pull([jnp.broadcast_to(feature, y.shape)])
+        return [part.reshape(steps, *batch, -1) for part in parts]
+
+    jacobian = jax.vmap(gradient)(jnp.eye(y.shape[-1], dtype=y.dtype))
+    norms = [norm(part, axis=(0, -1)) for part in jacobian]
     return norm(jnp.stack(norms), axis=0)
 
 
@@ -75,7 +87,7 @@ def plot_memory_horizon(horizons: Mapping[str, Float[ArrayLike, "time *batch"]],
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> plot_memory_horizon({"Elman": [0.25, 0.5, 1.0]}).get_ylabel()
         'norm of d y_last / d x_t'
     """

@@ -34,20 +34,21 @@ def step_jacobians(
         lengths: number of valid steps of each sequence; beyond, the Jacobian is the identity.
 
     Returns:
-        `[T, *batch, D, D]`, where D counts the numbers in a carry, array after array (for an
-        LSTM first h, then c). Row i holds the derivatives of the new carry's entry i.
+        `[T, *batch, D, D]`, where D counts the real numbers in a carry, array after array (for
+        an LSTM first h, then c); a complex number is two. Row i
+        holds the derivatives of the new carry's entry i.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.LSTM(4)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> step_jacobians(cell, params, jnp.ones((10, 2, 3))).shape
         (10, 2, 8, 8)
     """
-    carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
+    weights, _, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
 
     def jacobian(carry, x, valid):
-        step, vector = map_of_carries(cell, params, carry, x)
+        step, vector = map_of_carries(cell, weights, carry, x)
         return jnp.where(valid, jax.jacfwd(step)(vector), jnp.eye(vector.size, dtype=vector.dtype))
 
     return over(valid.ndim, jacobian)(carries, xs, valid)
@@ -64,7 +65,7 @@ def log_singular_values(
     Args:
         jacobians: matrices `[*lead, D, D]`, such as those from `step_jacobians`.
 
-    Example:
+    Examples:
         >>> log_singular_values(jnp.diag(jnp.array([0.5, 1.0]))).round(3)
         Array([ 0.   , -0.693], dtype=float32)
     """
@@ -87,7 +88,7 @@ def log_product_singular_values(
     Returns:
         `[T, *batch, D]`, the largest first.
 
-    Example:
+    Examples:
         >>> halves = jnp.full((1000, 1, 1), 0.5)
         >>> (log_product_singular_values(halves)[-1] / jnp.log(2)).round()
         Array([-1000.], dtype=float32)
@@ -123,7 +124,7 @@ def plot_singular_values(logs: Float[ArrayLike, "time *batch d"], *, ax: Any = N
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> ax = plot_singular_values([[0.1, -0.2], [0.2, -0.4], [0.3, -0.6]])
         >>> ax.get_ylabel()
         'log10 of the singular value'

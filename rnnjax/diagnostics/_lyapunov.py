@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from .._core import Cell
+from ..engine import initial_carry
 from ._axes import axes
 from ._trajectory import as_vector, map_of_carries, over, trajectory
 
@@ -47,7 +48,7 @@ def lyapunov_exponents(
     Raises:
         ValueError: if `count` is not between 1 and D.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.Elman(4, activation="identity")
         >>> params = cell.init(jax.random.key(0), 3)
@@ -60,8 +61,8 @@ def lyapunov_exponents(
         Meccanica 15, 1980; R. Vogt et al., On Lyapunov exponents for RNNs, Frontiers in
         Applied Mathematics and Statistics 8, 2022.
     """
-    carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
-    one = jax.eval_shape(lambda params: as_vector(cell.init_carry(params))[0], params)
+    weights, _, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
+    one = jax.eval_shape(lambda weights: as_vector(initial_carry(cell, weights))[0], weights)
     if not 1 <= count <= one.size:
         raise ValueError(
             f"expected count between 1 and {one.size}, as many as numbers in a carry of {cell}, "
@@ -69,7 +70,7 @@ def lyapunov_exponents(
         )
 
     def push(frame, carry, x, valid):
-        step, vector = map_of_carries(cell, params, carry, x)
+        step, vector = map_of_carries(cell, weights, carry, x)
         pushed = jax.vmap(lambda v: jax.jvp(step, (vector,), (v,))[1], -1, -1)(frame)
         new, r = jnp.linalg.qr(pushed)
         growth = jnp.log(abs(jnp.diagonal(r)))
@@ -94,7 +95,7 @@ def plot_lyapunov_exponents(exponents: Float[ArrayLike, "time *batch count"], *,
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> ax = plot_lyapunov_exponents([[0.3], [0.1], [-0.1]])
         >>> ax.get_legend().get_texts()[0].get_text()
         'exponent 1: -0.100'

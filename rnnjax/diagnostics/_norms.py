@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
-from .._core import carry_dtype
+from .._numerics import carry_dtype
 from ._axes import draw_curves
 
 
@@ -22,8 +22,8 @@ def named(tree: PyTree) -> dict[str, Any]:
 
 def norm(x: Array, axis: Any) -> Array:
     """The Euclidean norm over axes; the squares neither overflow nor vanish."""
-    x = x.astype(carry_dtype(x.dtype))
-    largest = abs(x).max(axis, keepdims=True, initial=0)
+    x = abs(x.astype(carry_dtype(x.dtype)))
+    largest = x.max(axis, keepdims=True, initial=0)
     scale = jnp.where((largest > 0) & (largest < jnp.inf), largest, 1)
     return jnp.sqrt(jnp.square(x / scale).sum(axis)) * scale.squeeze(axis)
 
@@ -37,7 +37,7 @@ def gradient_norms(gradients: PyTree) -> dict[str, Float[Array, ""]]:
     Args:
         gradients: gradients, in a pytree like the parameters.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.Stack((rnnjax.GRU(4), rnnjax.Elman(2)))
         >>> gradients = jax.tree.map(jnp.ones_like, cell.init(jax.random.key(0), 3))
@@ -60,7 +60,7 @@ def plot_gradient_norms(
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> ax = plot_gradient_norms({"w_x": [1.0, 0.5], "w_h": [0.1, 0.2]}, steps=[100, 200])
         >>> ax.get_xlabel()
         'training step'

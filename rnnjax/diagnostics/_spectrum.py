@@ -19,7 +19,7 @@ def eigenvalues(w: Float[ArrayLike, "h g*h"]) -> Complex[Array, "g h"]:
     Raises:
         ValueError: if the columns are not a multiple of the rows.
 
-    Example:
+    Examples:
         >>> abs(eigenvalues(jnp.array([[0.0, 0.5], [-0.5, 0.0]]))).round(3)
         Array([[0.5, 0.5]], dtype=float32)
     """
@@ -47,7 +47,7 @@ def spectral_radius(w: Float[ArrayLike, "h g*h"]) -> Float[Array, "g"]:
     Raises:
         ValueError: if the columns are not a multiple of the rows.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
         >>> spectral_radius(rnnjax.LSTM(8).init(jax.random.key(0), 3).w_h).round(3)
         Array([1., 1., 1., 1.], dtype=float32)
@@ -65,7 +65,7 @@ def plot_eigenvalues(values: Complex[ArrayLike, "g h"], *, ax: Any = None):
     Returns:
         The axes; `ax.figure` is the picture.
 
-    Example:
+    Examples:
         >>> ax = plot_eigenvalues([[0.5 + 0.5j, 0.5 - 0.5j]])
         >>> ax.get_legend().get_texts()[0].get_text()
         'gate 1: spectral radius 0.707'

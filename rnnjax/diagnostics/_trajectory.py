@@ -1,32 +1,51 @@
 """The path of a cell through its carries, and how to look at every step of it at once."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 
+from .._arguments import cast_params, fit_carry, steps_and_batch
 from .._core import Cell
-from ..engine import scan
-from ..engine._controls import valid_steps, where, zeros_like
+from .._masks import clean, stop_where_nothing_counts, valid_steps
+from .._trees import inexact, replace_inexact
+from ..cells import Record
+from ..engine import initial_carry, scan
 
 
-def trajectory(
-    cell: Cell, params: PyTree, xs: PyTree, carry: PyTree, lengths: Any
-) -> tuple[PyTree, PyTree, Bool[Array, "time *batch"]]:
-    """The carry that enters each step, the inputs without garbage, and which steps are valid."""
+class Trajectory(NamedTuple):
+    """What a cell computed with at every step.
+
+    A step that is not valid has the carry and the input of the first valid step of its row.
+    """
+
+    weights: PyTree  # prepared
+    start: PyTree  # the carry to start from, `[*batch, …]`
+    carries: PyTree  # those that enter the steps, `[T, *batch, …]`
+    xs: PyTree  # `[T, *batch, …]`
+    valid: Bool[Array, "time *batch"]
+
+
+def trajectory(cell: Cell, params: PyTree, xs: PyTree, carry: PyTree, lengths: Any) -> Trajectory:
+    """Runs a cell, with the arguments of `scan`."""
     xs = jax.tree.map(jnp.asarray, xs)
-    _, (_, after) = scan(cell, params, xs, carry, lengths=lengths, return_carries=True)
-    steps, *batch = jax.tree.leaves(xs)[0].shape[:-1]
-    carry = cell.init_carry(params, tuple(batch)) if carry is None else carry
-    before = jax.tree.map(
-        lambda first, rest: jnp.concatenate([jnp.asarray(first)[None], rest])[:steps], carry, after
-    )
-    valid = valid_steps(steps, None if lengths is None else jnp.asarray(lengths))
-    valid = jnp.ones((steps, *batch), bool) if valid is None else valid
-    return before, where(valid, xs, zeros_like(xs)), valid
+    _, (_, after) = scan(Record(cell), params, xs, carry, lengths=lengths)
+    steps, batch = steps_and_batch(cell, xs)
+    weights = cell.prepare(cast_params(jax.tree.map(jnp.asarray, params)))
+    if carry is None:
+        carry = initial_carry(cell, weights, batch)
+    else:
+        carry = fit_carry(cell, weights, jax.tree.map(jnp.asarray, carry), batch)
+    carries = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b])[:steps], carry, after)
+    if lengths is None or not steps:
+        return Trajectory(weights, carry, carries, xs, jnp.ones((steps, *batch), bool))
+    valid = valid_steps(steps, jnp.asarray(lengths))
+    carries, xs = clean(valid, (carries, xs))
+    return Trajectory(stop_where_nothing_counts(valid, weights), carry, carries, xs, valid)
 
 
 def over(axes: int, function: Callable) -> Callable:
@@ -39,22 +58,20 @@ def over(axes: int, function: Callable) -> Callable:
 def as_vector(carry: PyTree) -> tuple[Float[Array, "d"], Callable[[Float[Array, "d"]], PyTree]]:
     """The real numbers in a carry as one vector, and the way back.
 
-    What is not a real number, such as a count of steps, stays as it is on the way back.
+    A complex number is two real ones. What has no derivative, such as a count of steps or a
+    random key, stays as it is on the way back.
     """
-    leaves, tree = jax.tree.flatten(carry)
-    real = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
-    vector, unravel = ravel_pytree([a for a, r in zip(leaves, real, strict=True) if r])
+    arrays = inexact(carry)
+    vector, unravel = ravel_pytree([(a.real, a.imag) if jnp.iscomplexobj(a) else a for a in arrays])
 
     def back(vector):
-        numbers = iter(unravel(vector))
-        return tree.unflatten(
-            [next(numbers) if r else a for a, r in zip(leaves, real, strict=True)]
-        )
+        parts = unravel(vector)
+        return replace_inexact(carry, [lax.complex(*p) if type(p) is tuple else p for p in parts])
 
     return vector, back
 
 
-def map_of_carries(cell: Cell, params: PyTree, carry: PyTree, x: PyTree) -> tuple[Callable, Array]:
+def map_of_carries(cell: Cell, weights: PyTree, carry: PyTree, x: PyTree) -> tuple[Callable, Array]:
     """A step as a function from the old carry to the new one, both vectors; and the old one."""
     vector, back = as_vector(carry)
-    return lambda v: as_vector(cell.step(params, back(v), x)[0])[0], vector
+    return lambda v: as_vector(cell.step(weights, back(v), x)[0])[0], vector

@@ -1,7 +1,17 @@
-"""The engine: one function, `scan`, and the methods by which it computes."""
+"""The engine: one function, `scan`, and the methods by which it computes.
 
-from ._controls import previous_resets as previous_resets
+| method | serves | what it is |
+|---|---|---|
+| `Loop` | every cell | one step after the other; weight gradients of staged cells in one product |
+| `Associative` | linear cells | all steps at once, O(log T) deep |
+"""
+
+from .._arguments import initial_carry as initial_carry
+from .._masks import reverse_resets as reverse_resets
+from ._associative import Associative as Associative
 from ._explain import Explanation as Explanation
 from ._explain import explain as explain
-from ._methods import Sequential as Sequential
+from ._loop import Loop as Loop
+from ._method import Method as Method
+from ._scan import restart as restart
 from ._scan import scan as scan

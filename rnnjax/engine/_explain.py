@@ -3,50 +3,36 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from .._core import Cell
-from . import _check
-from ._choice import ROUTES, chosen, route
-from ._methods import Sequential
-from ._scan import scan
+from .._trees import pullback
+from ._choice import describe
+from ._loop import Loop
+from ._method import Method
+from ._methods import Choice, candidates, choose
+from ._scan import compute, scan
 
 
 class Explanation(NamedTuple):
-    """What the engine does for a call of `scan`, and why; `print` it.
+    """What the engine does for a call of `scan`, and why; `print` it."""
 
-    Attributes:
-        method: how it computes.
-        why: what speaks for the method.
-        loops: for every recurrence in the cell, in order: its cell, the loop that runs it and
-            what speaks for that loop.
-        ruled_out: what was not taken, and what speaks against it.
-        gradient_bytes: memory that the gradient keeps between its passes, inputs included.
-        sqrt_bytes: the same with `Sequential(checkpoint="sqrt")`.
-
-    Example:
-        >>> import rnnjax
-        >>> cell = rnnjax.LSTM(4)
-        >>> params = cell.init(jax.random.key(0), 3)
-        >>> print(rnnjax.explain(cell, params, jax.numpy.ones((100, 2, 3))))
-        method     Sequential(unroll=1, checkpoint=None, forward_mode=False)
-        ...
-    """
-
-    method: Sequential
-    why: str
-    loops: tuple[tuple[Cell, str, str], ...]
-    ruled_out: tuple[tuple[str, str], ...]
-    gradient_bytes: int
-    sqrt_bytes: int
+    recurrences: tuple[Choice, ...]  # in the order in which they run
+    methods: tuple[Method, ...]  # in the order in which they are tried
+    gradient_bytes: int  # memory that the gradient keeps between its passes, inputs included
+    sqrt_bytes: int  # the same with `Loop(checkpoint="sqrt")`, in the method's dtype
 
     def __str__(self) -> str:
-        rows = [("method", f"{self.method}"), ("", self.why)]
-        rows += [("loop", f"{cell}: {name}; {why}") for cell, name, why in self.loops]
-        rows += [("not", f"{name}: {why}") for name, why in self.ruled_out]
+        rows = [("methods", ", ".join(type(method).__name__ for method in self.methods))]
+        rows += [("", describe())]
+        for choice in self.recurrences:
+            rows += [("cell", f"{choice.cell}")]
+            rows += [("  not", f"{name}: {why}") for name, why in choice.ruled_out]
+            rows += [("  by", f"{choice.form} of {choice.method}: {choice.why}")]
         kept, sqrt = _size(self.gradient_bytes), _size(self.sqrt_bytes)
         rows += [("memory", f"{kept} for the gradient, {sqrt} with checkpoint='sqrt'")]
-        return "\n".join(f"{name:<10} {text}" for name, text in rows)
+        return "\n".join(f"{name:<8} {text}" for name, text in rows)
 
 
 def explain(
@@ -55,15 +41,15 @@ def explain(
     xs: PyTree,
     carry: PyTree = None,
     *,
-    method: Sequential | None = None,
+    method: Method | None = None,
     **options: Any,
 ) -> Explanation:
-    """Tells what `scan`, called with the same arguments, would do; computes nothing.
+    """Describes what `scan`, called with the same arguments, would do; computes nothing.
 
     Args:
         cell: the cell.
-        params: its parameters; here and below, `jax.ShapeDtypeStruct` will do for arrays.
-        xs: inputs `[T, *batch, features]`.
+        params: its parameters; for these, `xs` and `carry`, `jax.ShapeDtypeStruct` will do.
+        xs: inputs `[T, *batch, features]`, or `None`.
         carry: the carry to start from.
         method: the method; `None` is the best known one.
         options: the other arguments of `scan`.
@@ -71,51 +57,37 @@ def explain(
     Raises:
         ValueError: where `scan` does.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.GRU(4)
         >>> params = cell.init(jax.random.key(0), 3)
-        >>> told = rnnjax.explain(cell, params, jax.numpy.ones((100, 2, 3)))
-        >>> told.loops[0][1], told.gradient_bytes > told.sqrt_bytes
-        ('staged loop', True)
+        >>> print(rnnjax.explain(cell, params, jax.numpy.ones((100, 2, 3))).recurrences[0].form)
+        staged loop
     """
-    choice = chosen(jax.default_backend())
-    loops, ruled_out = [], {}
-    used = choice.method if method is None else method
 
     def kept(method):
         def pull(params, xs, carry):
-            return jax.vjp(
+            return pullback(
                 lambda params: scan(cell, params, xs, carry, method=method, **options), params
-            )[1]
+            )
 
         leaves = jax.tree.leaves(jax.eval_shape(pull, params, xs, carry))
         return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
-    def run(cell, params, carry, xs):
-        steps, _ = _check.steps_and_batch(xs)
-        taken = route(cell, carry, steps, used)
-        loops.append((cell, taken.name, taken.why))
-        obstacles = {r.name: r.obstacle(cell, carry, steps, used) for r in ROUTES}
-        ruled_out.update({name: why for name, why in obstacles.items() if why})
-        carry, ys = scan(cell, params, xs, carry, method=used)
-        return carry, ys, None
+    # First, since `scan` checks what it is given.
+    dtype = getattr(method, "dtype", None)
+    sizes = [kept(m) for m in (method, Loop(checkpoint="sqrt", dtype=dtype))]
+    found: list[Choice] = []
 
-    def recurrences(params, xs, carry):
-        _, batch = _check.steps_and_batch(xs)
-        carry = cell.init_carry(params, batch) if carry is None else carry
-        return cell.over_time(run, params, carry, xs)[:2]
+    def note(*recurrence):
+        found.append(choose(method, *recurrence))
+        return found[-1]
 
-    gradient_bytes = kept(used)
-    jax.eval_shape(recurrences, params, xs, carry)
-    return Explanation(
-        used,
-        choice.why if method is None else "it was asked for",
-        tuple(loops),
-        tuple(ruled_out.items()),
-        gradient_bytes,
-        kept(Sequential(checkpoint="sqrt")),
-    )
+    static = dtype, options.get("reverse", False), options.get("length")
+    signals = jax.tree.map(jnp.asarray, tuple(map(options.get, ("lengths", "mask", "resets"))))
+    rest = options.get("context"), options.get("key"), signals
+    jax.eval_shape(lambda *given: compute(cell, note, *static, *given, *rest), params, xs, carry)
+    return Explanation(tuple(found), candidates(method), *sizes)
 
 
 def _size(count: int) -> str:

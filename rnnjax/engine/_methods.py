@@ -1,52 +1,52 @@
-"""The ways in which a recurrence can be computed, as values."""
+"""The methods, the best known one first."""
 
-from math import isqrt
-from typing import Literal
+from typing import Any, NamedTuple
 
-from .._core import frozen, positive
-from ._loop import even_chunk
+import jax
+
+from .._core import Cell
+from ._associative import Associative
+from ._loop import Loop
+from ._method import Method, Recurrence
 
 
-@frozen
-class Sequential:
-    """One step after the other: a compiled loop, O(T) time.
+def methods(platform: str) -> tuple[Method, ...]:
+    """The methods in the order in which they are tried on a platform.
 
-    Args:
-        unroll: how many steps stand in one turn of the compiled loop. More can help where a
-            step is tiny, and costs compile time.
-        checkpoint: `None` keeps what the gradient needs of every step. An integer keeps only
-            the carry at the start of every segment of that many steps, and computes the rest
-            again in the backward pass; `"sqrt"` takes segments of about `2 sqrt(T)`, which
-            makes the gradient's memory O(sqrt(T)).
-        forward_mode: whether forward-mode derivatives (`jax.jvp`, `jax.jacfwd`) are wanted.
-            The fast gradient of a staged cell is a rule for reverse mode, and JAX then
-            refuses forward mode over it with a `TypeError`; this gives up the rule. Forward
-            over reverse (`jax.hessian`) works either way, and so does any other cell.
+    On a CPU the loop does less work and its arrays stay in the cache; elsewhere depth counts.
 
-    Example:
-        >>> Sequential(checkpoint="sqrt").unroll
-        1
+    Examples:
+        >>> [type(method).__name__ for method in methods("gpu")]
+        ['Associative', 'Loop']
     """
+    return (Loop(), Associative()) if platform == "cpu" else (Associative(), Loop())
 
-    unroll: int = 1
-    checkpoint: int | Literal["sqrt"] | None = None
-    forward_mode: bool = False
 
-    def __post_init__(self):
-        positive("unroll", self.unroll)
-        if self.checkpoint is not None and self.checkpoint != "sqrt":
-            if isinstance(self.checkpoint, str):
-                raise ValueError(
-                    "expected checkpoint to be None, 'sqrt' or a number of steps, "
-                    f"got {self.checkpoint!r}"
-                )
-            positive("checkpoint", self.checkpoint)
+def candidates(method: Method | None) -> tuple[Method, ...]:
+    """What `method=` asks for, then what serves every cell."""
+    if method is None:
+        return methods(jax.default_backend())
+    if isinstance(method, Loop):
+        return (method,)
+    return (method, Loop(dtype=method.dtype, precision=method.precision))
 
-    def segment(self, steps: int) -> int:
-        """Number of steps between two carries that the gradient keeps; `steps` for no segments."""
-        if self.checkpoint is None or not steps:
-            return steps
-        if self.checkpoint == "sqrt":
-            # Twice the root: half as many weight gradients to add up, for hardly more memory.
-            return even_chunk(steps, 2 * (isqrt(steps - 1) + 1))
-        return min(self.checkpoint, steps)
+
+class Choice(NamedTuple):
+    """What runs one recurrence of a cell."""
+
+    cell: Cell
+    method: Method
+    form: str  # such as "staged loop"
+    why: str
+    ruled_out: tuple[tuple[str, str], ...]  # methods tried before, and what stands against them
+
+
+def choose(method: Method | None, cell: Cell, recurrence: Recurrence, steps: Any) -> Choice:
+    """The first method that nothing stands against; nothing stands against `Loop`."""
+    ruled_out = []
+    for tried in candidates(method):
+        obstacle = tried.obstacle(cell, recurrence, steps)
+        if obstacle is None:
+            break
+        ruled_out.append((type(tried).__name__, obstacle))
+    return Choice(cell, tried, *tried.form(cell, recurrence, steps), tuple(ruled_out))

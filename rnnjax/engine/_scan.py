@@ -1,20 +1,31 @@
-"""The engine's one public function."""
+"""The engine's public functions: `scan`, and `restart` for those who step by hand."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Bool, Int, PyTree
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from .._core import Cell, check_cell
-from . import _check
-from ._choice import chosen
-from ._controls import merge, where, zeros_like
-from ._loop import Loop, vary
-from ._methods import Sequential
-from ._sequential import sequential
+from .._arguments import (
+    cast_params,
+    check_context,
+    check_inputs,
+    check_params,
+    fit_carry,
+    free_batch,
+    initial_carry,
+    steps_and_batch,
+)
+from .._checks import check_carry, check_flag, check_positive, extra_axes
+from .._core import Cell, advance, inputs
+from .._masks import borrow, check_signals, clean, first_valid, stop_where_nothing_counts
+from .._sharding import check_meshes, match_varying_axes
+from .._trees import where, zeros_like
+from .._wrapper import check_cell
+from ._entry import Start, enter, make_masks
+from ._method import Method, Recurrence
+from ._methods import choose
 
 
 def scan(
@@ -23,149 +34,163 @@ def scan(
     xs: PyTree,
     carry: PyTree = None,
     *,
+    context: PyTree = None,
+    key: Key[Array, ""] | None = None,
     lengths: Int[ArrayLike, "*batch"] | None = None,
     mask: Bool[ArrayLike, "time *batch"] | None = None,
     resets: Bool[ArrayLike, "time *batch"] | None = None,
-    reset_carry: PyTree = None,
     reverse: bool = False,
-    return_carries: bool = False,
-    method: Sequential | None = None,
-    dtype: DTypeLike | None = None,
-    precision: str | None = None,
+    length: int | None = None,
+    method: Method | None = None,
 ) -> tuple[PyTree, PyTree]:
     """Runs a cell over a batch of sequences, as `jax.lax.scan` runs a function.
 
     Works eagerly and under `jit`, `vmap` (over parameters, inputs or both), `shard_map`, `grad`
-    and `grad` of `grad`. Forward mode: see `Sequential`. Calls with equal cells, options and
+    and `grad` of `grad`. Forward mode: see `Loop`. Calls with equal cells, options and
     shapes share one compilation.
 
     Args:
         cell: the cell.
         params: its parameters, from `cell.init`.
         xs: inputs `[T, *batch, features]`, time first, any number of batch axes or none; or
-            a pytree of such arrays. T may be 0.
-        carry: the carry to start from; by default `cell.init_carry(params, batch)`.
+            a pytree of such arrays. T may be 0. `None` runs freely for `length` steps.
+        carry: the carry to start from; by default `cell.init_carry(params, batch)`. Real arrays
+            in it may be narrower than the loop keeps them, and not wider.
+        context: what a cell with `takes_context` attends to, the same at every step.
+        key: the source of noise; without a key there is none (evaluation).
         lengths: number of valid steps of each sequence, `[*batch]`; the rest is padding.
         mask: true where a step counts, `[T, *batch]`; it may have gaps. A step that does not
-            count is as if it were not there: it holds the carry, gives a zero output, and
-            what stands in it (NaN, too) reaches no result and no gradient.
+            count is as if it were not there: it holds the carry, gives a zero output, and its
+            input (NaN, too) reaches no result and no gradient.
         resets: true where the carry starts afresh *before* `xs[t]` is consumed, `[T, *batch]`.
-        reset_carry: what it starts afresh from; by default the initial carry of the cell.
         reverse: runs from the last valid step to the first; outputs stay in input order.
-        return_carries: whether to return the carry after every step too.
-        method: how to compute; `None` is the best known way, which `explain` tells. Results do
+        length: number of steps T of a free run.
+        method: how to compute; `None` is the best known way, which `explain` shows. Results do
             not depend on it.
-        dtype: that to compute products in: "bfloat16" halves the memory traffic of the weights.
-            Carries, sums and outputs stay float32, and gradients come in the parameters' dtype.
-            `None` is the parameters' own.
-        precision: of products in float32, as in `jax.default_matmul_precision`, forwards and
-            backwards; `None` leaves it as it is.
 
     Returns:
-        The final carry, and the outputs `[T, *batch, features]`; with `return_carries` the
-        second is a pair of the outputs and the carries `[T, *batch, …]`.
+        The final carry, and the outputs `[T, *batch, features]`. `Record(cell)` gives the carries
+        beside them.
 
     Raises:
-        ValueError: if shapes, dtypes, parameters or carries do not fit together. Lengths
+        ValueError: if shapes, dtypes, parameters, carry or context do not fit together. Lengths
             beyond T can be seen only outside `jit`; inside, they count as T.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.LSTM(8)
         >>> params = cell.init(jax.random.key(0), 3)
-        >>> xs = jnp.ones((5, 2, 3))
-        >>> carry, ys = rnnjax.scan(cell, params, xs, lengths=jnp.array([5, 2]))
+        >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((5, 2, 3)), lengths=jnp.array([5, 2]))
         >>> ys.shape, carry.h.shape
         ((5, 2, 8), (2, 8))
     """
     check_cell(cell)
-    params, xs, carry, reset_carry = jax.tree.map(jnp.asarray, (params, xs, carry, reset_carry))
+    params, xs, carry, context = jax.tree.map(jnp.asarray, (params, xs, carry, context))
     lengths, mask, resets = (
         None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
     )
-    if method is not None and not isinstance(method, Sequential):
-        raise ValueError(f"expected method to be an engine.Sequential or None, got {method!r}")
-    _check.check_signals(*_check.steps_and_batch(xs), lengths, mask, resets)
+    if method is not None and not isinstance(method, Method):
+        raise ValueError(f"expected method to be an engine.Method or None, got {method!r}")
+    if (xs is None) != (length is not None):
+        raise ValueError(f"expected either xs, or xs=None and a length, got length={length!r}")
+    if length is not None and length != 0:
+        length = check_positive("length", length)
+    check_context(cell, context)
+    check_meshes(params, xs, carry, context)
+    if xs is not None:
+        # Here, too, since under jit the values of lengths are not seen.
+        check_signals(*steps_and_batch(cell, xs), lengths, mask, resets)
     try:
         return _scan(
             cell,
+            method,
             params,
             xs,
             carry,
-            lengths,
-            mask,
-            resets,
-            reset_carry,
-            reverse=reverse,
-            return_carries=return_carries,
-            method=chosen(jax.default_backend()).method if method is None else method,
-            dtype=None if dtype is None else jnp.dtype(dtype),
-            precision=precision,
+            context,
+            key,
+            (lengths, mask, resets),
+            reverse=check_flag("reverse", reverse),
+            length=length,
         )
     except TypeError as error:
         if "forward-mode" in str(error):
-            error.add_note("rnnjax: pass method=Sequential(forward_mode=True), see its docstring")
+            error.add_note("rnnjax: pass method=Loop(forward_mode=True), see its docstring")
         raise
 
 
-@partial(jax.jit, static_argnames=("reverse", "return_carries", "dtype", "precision"))
-def _scan(
-    cell,
-    params,
-    xs,
-    carry,
-    lengths,
-    mask,
-    resets,
-    reset_carry,
-    *,
-    reverse,
-    return_carries,
-    method,
-    dtype,
-    precision,
-):
-    steps, batch = _check.steps_and_batch(xs)
-    _check.params_fit(cell, params, xs)
-    params = params if dtype is None else _as_dtype(dtype, params)
-    initial = cell.init_carry(params, batch)
-    carry, fresh = (initial if given is None else given for given in (carry, reset_carry))
-    _check.carry_fits("a carry", cell, params, carry, batch)
-    _check.carry_fits("a reset_carry", cell, params, fresh, batch)
-
-    controls = merge(steps, lengths, mask, resets)
-    given = params, xs, carry, fresh, controls
-    params, xs, carry, fresh, controls = vary(given, given)
-    if controls.mask is not None:
-        # Garbage must not enter the cell at all: 0 * NaN in a gradient is NaN.
-        xs = where(controls.mask, xs, zeros_like(xs))
-
-    loop = Loop(reverse, method.unroll, return_carries, precision)
-
-    def run(cell, params, carry, xs):
-        carry, fresh = _unpair(carry)
-        return sequential(cell, loop, method, params, xs, carry, fresh, controls)
-
-    # A cell made of cells takes its carry apart; the carry for resets has to go the same way.
-    pairs = jax.tree.map(_Pair, carry, fresh)
-    carry, ys, carries = cell.over_time(run, params, pairs, xs)
-    return carry, (ys, carries) if return_carries else ys
+@partial(jax.jit, static_argnames=("reverse", "length"))
+def _scan(cell, method, *args, reverse, length):
+    dtype = None if method is None else method.dtype
+    return compute(cell, partial(choose, method), dtype, reverse, length, *args)
 
 
-def _as_dtype(dtype: Any, params: Any) -> Any:
-    def cast(a):
-        return a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a
+def compute(cell, choose, dtype, reverse, length, params, xs, carry, context, key, signals):
+    """`scan`, given how to choose a method for each recurrence in the cell."""
+    if xs is not None:
+        check_params(cell, params, xs)
+        check_inputs(params, xs)
+        length, batch = steps_and_batch(cell, xs)
+    params = cast_params(params, dtype)
+    keys = (None, None) if key is None else jax.random.split(key)
+    if xs is None:
+        alone = jax.eval_shape(lambda: cell.prepare(params, context=context))
+        batch = free_batch(cell, alone, carry, *signals)
+        check_signals(length, batch, *signals)
+    weights = cell.prepare(params, context=context, key=keys[0], batch_shape=batch)
+    noise = None if keys[1] is None else cell.noise(weights, keys[1], (length, *batch))
+    if carry is None:
+        carry = initial_carry(cell, weights, batch)
+    else:
+        carry = fit_carry(cell, weights, carry, batch)
 
-    return jax.tree.map(cast, params)
+    # Where there is no step there is nothing to mask, nor a valid step to look for.
+    masks = make_masks(length, *(None, None, None) if length == 0 else signals)
+    given = weights, xs, () if noise is None else (noise,), carry, masks
+    weights, xs, noise, carry, masks = match_varying_axes(given, given)
+    xs = clean(masks.valid, xs, reverse)
+    weights = stop_where_nothing_counts(masks.valid, weights)
+
+    def run(cell, weights, carry, xs, *noise):
+        recurrence = _recurrence(cell, weights, carry, xs, noise, masks, reverse)
+        return choose(cell, recurrence, length).method.run(cell, recurrence, length, reverse)
+
+    carry, ys = cell.unroll(run, weights, carry, xs, *noise)
+    return carry, ys if masks.valid is None else where(masks.valid, ys, zeros_like(ys))
 
 
-class _Pair:
-    """The initial and the reset value of one array of a carry, which travel together."""
+def _recurrence(cell, weights, carry, xs, noise, masks, reverse) -> Recurrence:
+    """The arrays of one recurrence, with the pair of carry and input for its masked steps."""
+    batch = extra_axes(carry, jax.eval_shape(cell.init_carry, weights))
+    start = Start(match_varying_axes(initial_carry(cell, weights, batch), carry))
+    if masks.valid is not None:
+        x, noise_then, now = first_valid(masks.valid, (xs, noise, masks), reverse)
+        held, _ = enter(now._replace(valid=None), start, carry)
+        safe = borrow(masks.valid.any(0), held)
+        after = advance(cell, weights, safe, inputs(cell, weights, x, *noise_then))
+        start = Start(start.fresh, safe, jax.lax.stop_gradient(after))
+    return Recurrence(weights, xs, noise, carry, start, masks)
 
-    def __init__(self, initial: Any, fresh: Any):
-        self.initial, self.fresh = initial, fresh
 
+def restart(cell: Cell, weights: PyTree, carry: PyTree, done: Bool[ArrayLike, "*batch"]) -> PyTree:
+    """The carry, afresh where `done`: for those who call `cell.step` by hand.
 
-def _unpair(pairs: Any) -> tuple[Any, Any]:
-    initial = jax.tree.map(lambda pair: pair.initial, pairs)
-    return initial, jax.tree.map(lambda pair: pair.fresh, pairs)
+    Args:
+        cell: the cell.
+        weights: what `cell.step` is given: `cell.prepare(params)`, or the parameters of a cell
+            that prepares nothing.
+        carry: the carry, with batch axes `[*batch, …]`.
+        done: true for a row that starts afresh with the next step, `[*batch]`.
+
+    Examples:
+        >>> import rnnjax
+        >>> cell = rnnjax.GRU(4)
+        >>> params = cell.init(jax.random.key(0), 3)
+        >>> restart(cell, params, jnp.ones((2, 4)), jnp.array([True, False]))[:, 0]
+        Array([0., 1.], dtype=float32)
+    """
+    done = jnp.asarray(done)
+    if done.dtype != jnp.bool_:
+        raise ValueError(f"expected done to be bool, got {done.dtype}{list(done.shape)}")
+    check_carry("a carry", cell, weights, carry, done.shape)
+    return where(done, initial_carry(cell, weights, done.shape), carry)

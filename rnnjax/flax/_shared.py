@@ -1,7 +1,6 @@
 """What NNX and Linen share: the names of parameters, and the options of a call."""
 
 from collections.abc import Mapping
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import keystr, tree_leaves_with_path
 
-from ..layers import Layer
+from .._core import Cell
+from .._masks import valid_steps
+from .._trees import where, zeros_like
+from ..engine import scan
 
 
 def paths(params: Any) -> list[tuple[str, ...]]:
@@ -34,6 +36,18 @@ def entries(by_name: Mapping[str, Any] | None, params: Any) -> list[Any]:
     ]
 
 
+def features(num_feature_axes: int, shapes: Any) -> Any:
+    """The `input_size` of `init` for inputs of these shapes; `None` for tokens."""
+
+    def size(shape):
+        last = tuple(shape[len(shape) - num_feature_axes :])
+        return last[0] if num_feature_axes == 1 else last
+
+    if num_feature_axes == 0:
+        return None
+    return jax.tree.map(size, shapes, is_leaf=lambda a: isinstance(a, tuple))
+
+
 def overridden(module: Any, **call: Any) -> Any:
     """The options of a call: those that it leaves at `None` are the module's."""
     return SimpleNamespace(
@@ -41,37 +55,38 @@ def overridden(module: Any, **call: Any) -> Any:
     )
 
 
-def run(
-    layer: Layer,
-    params: Any,
-    inputs: Any,
-    carry: Any,
-    *,
-    lengths: Any,
-    mask: Any,
-    resets: Any,
-    time_major: bool,
-    flip: bool = False,
-) -> tuple[Any, Any]:
-    """`layer.apply`; with `time_major` time comes first, with `flip` outputs come last first."""
-    time = jax.tree.leaves(inputs)[0].ndim - 2
-    if time_major:
-        inputs, mask, resets = _moved(0, time, (inputs, mask, resets))
-    carry, ys = layer.apply(params, inputs, carry, lengths=lengths, mask=mask, resets=resets)
-    if flip:
-        ys = jax.tree.map(partial(_flipped, time, lengths), ys)
-    return carry, _moved(time, 0, ys) if time_major else ys
+def run(cell: Cell, params: Any, inputs: Any, carry: Any, call: Any, **options: Any) -> Any:
+    """`scan` as Flax's `RNN` is called: the outputs, or the final carry and the outputs.
+
+    `options` are those of `scan`; `call` has `time_major`, `reverse`, `keep_order` and
+    `return_carry`.
+    """
+    first = jax.tree.leaves(inputs)[0]
+    time = 0 if call.time_major else jnp.ndim(first) - 1 - cell.num_feature_axes
+    for name in ("mask", "resets"):
+        options[name] = _move(time, 0, options[name])
+    carry, ys = scan(cell, params, _move(time, 0, inputs), carry, reverse=call.reverse, **options)
+    if call.reverse and not call.keep_order:
+        lengths, mask = options["lengths"], options["mask"]
+        lengths = None if lengths is None else jnp.asarray(lengths)
+        ys = _turned(valid_steps(jnp.shape(first)[time], lengths, mask), ys)
+    ys = _move(0, time, ys)
+    return (carry, ys) if call.return_carry else ys
 
 
-def _moved(source: int, target: int, arrays: Any) -> Any:
+def _move(source: int, target: int, arrays: Any) -> Any:
     return jax.tree.map(lambda a: jnp.moveaxis(a, source, target), arrays)
 
 
-def _flipped(time: int, lengths: Any, ys: Any) -> Any:
-    """The valid steps in reverse, the padding where it is."""
-    if lengths is None:
-        return jnp.flip(ys, time)
-    steps = jnp.arange(ys.shape[time])
-    last = jnp.minimum(jnp.asarray(lengths), ys.shape[time])[..., None] - 1
-    order = jnp.where(steps <= last, last - steps, steps)
-    return jnp.take_along_axis(ys, jnp.expand_dims(order, range(time + 1, ys.ndim)), time)
+def _turned(valid: Any, ys: Any) -> Any:
+    """The outputs at valid steps turned round among themselves; zeros elsewhere."""
+    if valid is None:
+        return jax.tree.map(lambda y: y[::-1], ys)
+    rank = jnp.cumsum(valid, 0)
+    valid_first = jnp.argsort(~valid, 0, stable=True)
+    source = jnp.take_along_axis(valid_first, jnp.maximum(rank[-1:] - rank, 0), 0)
+
+    def turn(y):
+        return jnp.take_along_axis(y, jnp.expand_dims(source, range(source.ndim, y.ndim)), 0)
+
+    return where(valid, jax.tree.map(turn, ys), zeros_like(ys))

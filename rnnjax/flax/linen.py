@@ -6,7 +6,7 @@ The parameters of a module are the tree that `init` draws, by names: `variables[
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,7 +15,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import PyTree
 
 from .. import _core, engine, layers
-from ._shared import entries, overridden, paths, run
+from .._arguments import cast_params
+from .._checks import batch_shape
+from ._shared import entries, features, overridden, paths, run
 
 Partitioning = Mapping[str, tuple[str | None, ...]]
 
@@ -25,7 +27,7 @@ def named(params: PyTree) -> dict[str, Any]:
 
     An array that is not inside anything is named "value".
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.Stack((rnnjax.LSTM(4), rnnjax.Elman(2)))
         >>> params = named(cell.init(jax.random.key(0), 3))
@@ -38,6 +40,8 @@ def named(params: PyTree) -> dict[str, Any]:
 class Cell(nn.RNNCellBase):
     """One step of a cell, called as Flax calls its cells; Flax's own `nn.RNN` takes it.
 
+    It has no noise, and no context; `RNN` has both.
+
     Args:
         cell: the cell.
         param_dtype: that of the parameters.
@@ -45,7 +49,7 @@ class Cell(nn.RNNCellBase):
         parent: Flax's own.
         name: of the module, Flax's own.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> rnn = nn.RNN(Cell(rnnjax.LSTM(8)))
         >>> ys, variables = rnn.init_with_output(jax.random.key(0), jnp.ones((2, 5, 3)))
@@ -63,17 +67,38 @@ class Cell(nn.RNNCellBase):
 
     def __call__(self, carry: Any, inputs: Any) -> tuple[Any, Any]:
         """The new carry and the output."""
-        return self.cell.step(self._weights(_features(inputs)), carry, inputs)
+        batch = batch_shape(self.num_feature_axes, inputs)
+        params = cast_params(self._weights(_features(self.cell, inputs)))
+        return self.cell.step(self.cell.prepare(params, batch_shape=batch), carry, inputs)
 
+    @nn.nowrap
     def initialize_carry(self, rng: Any, input_shape: tuple[int, ...]) -> Any:
-        """The carry to start from, for inputs of a shape; `rng` may be `None`."""
-        del rng
-        return self.cell.init_carry(self._weights(input_shape[-1]), input_shape[:-1])
+        """The carry to start from, for inputs of a shape; `rng` may be `None`.
+
+        A module that is not bound has one, too, unless the carry is made of parameters.
+        """
+        axes = self.num_feature_axes
+        batch, size = input_shape[: len(input_shape) - axes], features(axes, tuple(input_shape))
+        prepare = partial(self.cell.prepare, batch_shape=batch)
+        shapes = jax.eval_shape(
+            lambda key: prepare(cast_params(self.cell.init(key, size, dtype=self.param_dtype))),
+            jax.random.key(0),
+        )
+        try:
+            return engine.initial_carry(self.cell, shapes, batch)
+        except TypeError as error:
+            # Shapes do not do: the carry is made of the values of parameters.
+            if self.scope is None:
+                raise ValueError(
+                    f"expected a bound module, since {self.cell} starts from parameters, got an "
+                    "unbound one; pass method='initialize_carry' to its apply"
+                ) from error
+        return engine.initial_carry(self.cell, prepare(cast_params(self._weights(size))), batch)
 
     @property
     def num_feature_axes(self) -> int:
         """Number of axes of an input that are not batch."""
-        return 1
+        return self.cell.num_feature_axes
 
 
 class _Weights(nn.Module):
@@ -91,6 +116,8 @@ class _Weights(nn.Module):
 class RNN(nn.Module):
     """A cell run over time, called as `nn.RNN` is; `nn.Bidirectional` takes it, too.
 
+    Noise, such as that of recurrent dropout, is in calls that bring an rng of the name `dropout`.
+
     Args:
         cell: the cell.
         time_major: whether inputs, outputs, mask and resets are `[T, *batch, …]` instead of
@@ -99,9 +126,8 @@ class RNN(nn.Module):
         reverse: whether to run from the last valid step to the first.
         keep_order: whether outputs of a reverse run stay in the order of the inputs; otherwise
             the one computed first comes first, and padding stays at the end.
-        method: how the engine computes; `None` is the best known way.
-        dtype: that to compute products in, such as "bfloat16"; see `rnnjax.scan`.
-        precision: of products in float32, such as "highest"; see `rnnjax.scan`.
+        method: how the engine computes, `dtype` and `precision` included; `None` is the best
+            known way.
         param_dtype: that of the parameters.
         partitioning: the names of the axes of a parameter, for sharding, by its name, or by its
             path where there are several of that name, such as "0.w_x".
@@ -111,7 +137,7 @@ class RNN(nn.Module):
     Raises:
         ValueError: if `partitioning` names a parameter that does not exist.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> rnn, xs = RNN(rnnjax.LSTM(8)), jnp.ones((2, 5, 3))
         >>> variables = rnn.init(jax.random.key(0), xs)
@@ -124,9 +150,7 @@ class RNN(nn.Module):
     return_carry: bool = False
     reverse: bool = False
     keep_order: bool = False
-    method: engine.Sequential | None = None
-    dtype: Any = None
-    precision: str | None = None
+    method: engine.Method | None = None
     param_dtype: Any = jnp.float32
     partitioning: Partitioning | None = None
 
@@ -140,6 +164,7 @@ class RNN(nn.Module):
         seq_lengths: Any = None,
         mask: Any = None,
         resets: Any = None,
+        context: Any = None,
         return_carry: bool | None = None,
         time_major: bool | None = None,
         reverse: bool | None = None,
@@ -147,99 +172,28 @@ class RNN(nn.Module):
     ) -> Any:
         """The outputs, or the final carry and the outputs.
 
-        Args as in `rnnjax.layers.Layer.apply`; `seq_lengths` are its lengths. Options that are
-        not `None` replace the module's. There is nothing to draw with `init_key`.
+        Args as in `rnnjax.scan`; `seq_lengths` are its lengths. Options that are not `None`
+        replace the module's. There is nothing to draw with `init_key`.
         """
-        del init_key
-        call = overridden(
-            self,
-            return_carry=return_carry,
-            time_major=time_major,
-            reverse=reverse,
-            keep_order=keep_order,
-        )
-        layer = layers.Recurrent(self.cell, call.reverse, self.method, self.dtype, self.precision)
-        carry, ys = run(
-            layer,
-            _parameters(self, layer, _features(inputs)),
+        return run(
+            self.cell,
+            _parameters(self, self.cell, _features(self.cell, inputs)),
             inputs,
             initial_carry,
+            overridden(
+                self,
+                return_carry=return_carry,
+                time_major=time_major,
+                reverse=reverse,
+                keep_order=keep_order,
+            ),
             lengths=seq_lengths,
             mask=mask,
             resets=resets,
-            time_major=call.time_major,
-            flip=call.reverse and not call.keep_order,
+            context=context,
+            key=self.make_rng("dropout") if self.has_rng("dropout") else None,
+            method=self.method,
         )
-        return (carry, ys) if call.return_carry else ys
-
-
-class Bidirectional(nn.Module):
-    """A cell run forwards, and one run backwards, over the whole sequence; outputs merged.
-
-    Carries are `rnnjax.layers.Directions(forward, backward)`. Other options are those of `RNN`;
-    the path of a parameter is such as "forward.w_x".
-
-    Args:
-        cell: the cell of both directions, which have parameters of their own.
-        merge: "concat" (forward features first), "sum", "mean" or "product".
-        backward: another cell for the backward direction, or `None` for the same.
-        time_major: as in `RNN`.
-        return_carry: as in `RNN`.
-        method: as in `RNN`.
-        dtype: as in `RNN`.
-        precision: as in `RNN`.
-        param_dtype: as in `RNN`.
-        partitioning: as in `RNN`.
-        parent: Flax's own.
-        name: of the module, Flax's own.
-
-    Example:
-        >>> import rnnjax
-        >>> rnn, xs = Bidirectional(rnnjax.GRU(8)), jnp.ones((2, 5, 3))
-        >>> ys, variables = rnn.init_with_output(jax.random.key(0), xs)
-        >>> ys.shape, variables["params"]["backward"]["w_x"].shape
-        ((2, 5, 16), (3, 24))
-    """
-
-    cell: _core.Cell
-    merge: Literal["concat", "sum", "mean", "product"] = "concat"
-    backward: _core.Cell | None = None
-    time_major: bool = False
-    return_carry: bool = False
-    method: engine.Sequential | None = None
-    dtype: Any = None
-    precision: str | None = None
-    param_dtype: Any = jnp.float32
-    partitioning: Partitioning | None = None
-
-    @nn.compact
-    def __call__(
-        self,
-        inputs: Any,
-        *,
-        initial_carry: Any = None,
-        seq_lengths: Any = None,
-        mask: Any = None,
-        resets: Any = None,
-        return_carry: bool | None = None,
-        time_major: bool | None = None,
-    ) -> Any:
-        """The outputs, or the final carry and the outputs; see `RNN`."""
-        call = overridden(self, return_carry=return_carry, time_major=time_major)
-        layer = layers.Bidirectional(
-            self.cell, self.merge, self.backward, self.method, self.dtype, self.precision
-        )
-        carry, ys = run(
-            layer,
-            _parameters(self, layer, _features(inputs)),
-            inputs,
-            initial_carry,
-            lengths=seq_lengths,
-            mask=mask,
-            resets=resets,
-            time_major=call.time_major,
-        )
-        return (carry, ys) if call.return_carry else ys
 
 
 class Layer(nn.Module):
@@ -251,11 +205,11 @@ class Layer(nn.Module):
         deterministic: whether there is no noise; `None` is for noise in calls that bring an rng
             of the name `dropout`.
         param_dtype: that of the parameters.
-        partitioning: as in `RNN`.
+        partitioning: as in `RNN`; a path is such as "forward.w_x".
         parent: Flax's own.
         name: of the module, Flax's own.
 
-    Example:
+    Examples:
         >>> from rnnjax.layers import Dense, Dropout, Sequential
         >>> layer, xs = Layer(Sequential((Dropout(0.5), Dense(2)))), jnp.ones((1, 5, 3))
         >>> ys, variables = layer.init_with_output(jax.random.key(0), xs)
@@ -279,26 +233,28 @@ class Layer(nn.Module):
         seq_lengths: Any = None,
         mask: Any = None,
         resets: Any = None,
+        context: Any = None,
         return_carry: bool | None = None,
         deterministic: bool | None = None,
     ) -> Any:
-        """The outputs, or the final carry and the outputs."""
+        """The outputs, or the final carry and the outputs; args as in `Layer.apply` of layers."""
         call = overridden(self, return_carry=return_carry, deterministic=deterministic)
         noisy = self.has_rng("dropout") if call.deterministic is None else not call.deterministic
         carry, ys = self.layer.apply(
-            _parameters(self, self.layer, _features(inputs)),
+            _parameters(self, self.layer, _features(self.layer, inputs)),
             inputs,
             initial_carry,
             lengths=seq_lengths,
             mask=mask,
             resets=resets,
+            context=context,
             key=self.make_rng("dropout") if noisy else None,
         )
         return (carry, ys) if call.return_carry else ys
 
 
-def _features(inputs: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.shape(x)[-1], inputs)
+def _features(core: Any, inputs: Any) -> Any:
+    return features(core.num_feature_axes, jax.tree.map(jnp.shape, inputs))
 
 
 def _places(params: Any) -> list[tuple[str, ...]]:

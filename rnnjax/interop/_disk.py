@@ -31,8 +31,8 @@ def save(path: str | Path, model: Cell | Layer, params: PyTree, input_size: PyTr
 
     Args:
         path: of the file; one that is there is replaced.
-        model: a cell or a layer, of rnnjax or your own: a frozen dataclass whose fields are
-            numbers, strings, `None`, tuples, and other such models.
+        model: a cell or a layer, of rnnjax or your own, whose fields are numbers, strings,
+            `None`, tuples, and other such models; so give functions by their names.
         params: its parameters, in any dtype.
         input_size: what `model.init` drew them with; `None` for a model of tokens.
 
@@ -40,7 +40,7 @@ def save(path: str | Path, model: Cell | Layer, params: PyTree, input_size: PyTr
         ValueError: if the parameters are not such as `model.init` gives, or not all finite, or
             if a field cannot be written.
 
-    Example:
+    Examples:
         >>> import rnnjax, safetensors.numpy
         >>> from tempfile import TemporaryDirectory
         >>> cell = rnnjax.LSTM(8)
@@ -70,18 +70,18 @@ def load(path: str | Path, classes: Iterable[type] = ()) -> tuple[Any, PyTree]:
             is not known; and, by name, for every array that is missing, is none of the model's,
             has another shape, or is not finite.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> from tempfile import TemporaryDirectory
         >>> cell = rnnjax.LSTM(8)
         >>> with TemporaryDirectory() as folder:
         ...     save(f"{folder}/cell.safetensors", cell, cell.init(jax.random.key(0), 3), 3)
         ...     load(f"{folder}/cell.safetensors")[0]
-        LSTM(hidden_size=8, forget_bias=1.0)
+        LSTM(8)
     """
     about, arrays = _read(Path(path))
     model = _model(about["model"], _known() | {cls.__name__: cls for cls in classes})
-    expected = _expected(model, about["input_size"])
+    expected = _expected(model, _with_tuples(about["input_size"]))
     _check(arrays, expected, path)
     leaves = [_as_is(name, arrays[name]) for name in _named(expected)]
     return model, jax.tree.structure(expected).unflatten(leaves)
@@ -141,7 +141,7 @@ def _written(value: Any) -> Any:
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise ValueError(
             "expected a model whose fields are numbers, strings, None, tuples and other models, "
-            f"got {value!r}"
+            f"got {value!r}; can a name stand for it, such as 'relu'?"
         )
     names = {cls: name for name, cls in _known().items()}
     fields = {f.name: _written(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -165,6 +165,13 @@ def _model(written: Any, known: dict[str, type]) -> Any:
         return known[name](**fields)
     except TypeError as error:
         raise ValueError(f"expected the fields of {name}, got {sorted(fields)}: {error}") from None
+
+
+def _with_tuples(size: Any) -> Any:
+    """An `input_size` as it was, since JSON makes lists of tuples."""
+    if isinstance(size, dict):
+        return {name: _with_tuples(value) for name, value in size.items()}
+    return tuple(map(_with_tuples, size)) if isinstance(size, list) else size
 
 
 # The parameters, by name.

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._core import Cell
 from ..cells import GRU, LSTM
-from ._gates import from_cell
+from ._gates import check_options, from_cell
 from ._layout import Layout, pack, read, without_biases
 
 LAYOUTS: dict[type, Layout] = {
@@ -25,24 +25,23 @@ NAMES = ("weight_ih", "weight_hh", "bias", "bias_n")
 def from_equinox(source: Any) -> tuple[Cell, Any]:
     """The cell that computes what a cell of Equinox does, with its parameters.
 
-    Parameters correspond one to one. A cell without biases gets zeros, which can be trained
-    here.
+    Parameters correspond one to one.
 
     Args:
         source: an `LSTMCell` or `GRUCell` of `equinox.nn`, or a mapping of the names of its
             arrays to them; which of both it is, is told from names and shapes.
 
     Returns:
-        An `LSTM`, or a `GRU` that resets after the product; and its parameters.
+        An `LSTM` or a `GRU`, and its parameters.
 
     Raises:
         ValueError: if an array is missing, unknown or of a wrong shape.
 
-    Example:
+    Examples:
         >>> weights = {"weight_ih": np.ones((16, 3)), "weight_hh": np.ones((16, 4))}
         >>> cell, params = from_equinox(weights)
         >>> cell
-        LSTM(hidden_size=4, forget_bias=1.0)
+        LSTM(4, use_bias=False)
     """
     if not isinstance(source, Mapping):
         source = {name: getattr(source, name, None) for name in NAMES}
@@ -57,7 +56,7 @@ def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
     """The arrays of the Equinox cell that computes what a cell does.
 
     Args:
-        cell: an `LSTM`, or a `GRU` that resets after the product.
+        cell: an `LSTM` or a `GRU`.
         params: its parameters.
 
     Returns:
@@ -67,7 +66,7 @@ def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if Equinox has no such cell.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
         >>> cell = rnnjax.LSTM(4)
         >>> arrays = to_equinox(cell, cell.init(jax.random.key(0), 3))
@@ -75,11 +74,9 @@ def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
         (16, 3)
     """
     match cell:
-        case LSTM() | GRU(reset_after=True):
+        case LSTM() | GRU():
+            check_options(cell, "Equinox")
             arrays = pack(from_cell(cell, params), LAYOUTS[type(cell)])
             return {name: a.T for name, a in arrays.items()}
         case _:
-            raise ValueError(
-                "expected an LSTM, or a GRU that resets after the product, as Equinox has, "
-                f"got {cell!r}"
-            )
+            raise ValueError(f"expected an LSTM or a GRU, as Equinox has, got {cell!r}")

@@ -7,8 +7,8 @@ import numpy as np
 
 from .._core import Cell
 from ..cells import GRU, LSTM, Elman
-from ..layers import Bidirectional, Layer, Recurrent
-from ._gates import from_cell, from_layer, to_layer
+from ..layers import RNN, Bidirectional, Layer
+from ._gates import check_biases, from_cell, from_layer, to_layer
 from ._layout import Layout, flat, nested, pack, read
 
 Layouts = dict[type, Layout]
@@ -50,20 +50,20 @@ def from_linen(params: Any, *, activation: str = "tanh") -> tuple[Cell | Layer, 
         params: the parameters of an `LSTMCell`, `OptimizedLSTMCell`, `GRUCell` or `SimpleCell`
             of `flax.linen`, of an `RNN` of one, or of a `Bidirectional` of two such; with or
             without `"params"` around them.
-        activation: the name in `jax.nn` of a `SimpleCell`'s, which its parameters do not tell.
+        activation: the name in `jax.nn` of the activation, which parameters do not tell.
 
     Returns:
-        A cell for a cell, a `Recurrent` or a `Bidirectional` layer for what has "cell" or
+        A cell for a cell, an `RNN` or a `Bidirectional` layer for what has "cell" or
         "forward_rnn" in its tree; and its parameters. A Linen `RNN` with `reverse`, and a
-        `merge_fn`, are told by no parameter either: see `Recurrent` and `Bidirectional`.
+        `merge_fn`, are told by no parameter either: see `RNN` and `Bidirectional`.
 
     Raises:
         ValueError: if an array is missing, unknown or of a wrong shape.
 
-    Example:
+    Examples:
         >>> dense = {"kernel": np.ones((4, 4)), "bias": np.ones(4)}
         >>> from_linen({"cell": {"i": dense, "h": {"kernel": np.ones((4, 4))}}})[0].cell
-        Elman(hidden_size=4, activation='tanh')
+        Elman(4)
     """
     return _from_tree(params, [*LINEN.values()], activation)
 
@@ -71,12 +71,11 @@ def from_linen(params: Any, *, activation: str = "tanh") -> tuple[Cell | Layer, 
 def to_linen(model: Cell | Layer, params: Any) -> dict[str, Any]:
     """The parameters of the Linen module that computes what a cell or layer does.
 
-    Activation, direction and merge are not among them: the Linen module must have been made
+    Activations, direction and merge are not among them: the Linen module must have been made
     with those of ours; one that runs in reverse, with `keep_order=True`.
 
     Args:
-        model: an `LSTM`, a `GRU` that resets after the product, an `Elman`, or a `Recurrent`
-            or `Bidirectional` layer of them.
+        model: an `LSTM`, a `GRU`, an `Elman`, or an `RNN` or `Bidirectional` layer of them.
         params: its parameters.
 
     Returns:
@@ -85,7 +84,7 @@ def to_linen(model: Cell | Layer, params: Any) -> dict[str, Any]:
     Raises:
         ValueError: if Linen has no such module.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.GRU(4)
         >>> tree = to_linen(cell, cell.init(jax.random.key(0), 3))
@@ -106,20 +105,20 @@ def from_nnx(source: Any, *, activation: str = "tanh") -> tuple[Cell | Layer, An
         source: an `LSTMCell`, `OptimizedLSTMCell`, `GRUCell` or `SimpleCell` of `flax.nnx`, an
             `RNN` of one, or a `Bidirectional` of two such; or its `nnx.state(source, nnx.Param)`,
             or nested dicts of arrays with the names of that.
-        activation: the name in `jax.nn` of a `SimpleCell`'s, where the state alone is given.
+        activation: the name in `jax.nn` of the activation, where the state alone is given.
 
     Returns:
-        A cell for a cell, a `Recurrent` layer for an `RNN`, a `Bidirectional` one for a
+        A cell for a cell, an `RNN` layer for an `RNN`, a `Bidirectional` one for a
         `Bidirectional`; and its parameters. Arrays alone do not tell direction and merge.
 
     Raises:
         ValueError: if an array is missing, unknown or of a wrong shape, or if the module has
             functions of its own for gates, activation or merge.
 
-    Example:
+    Examples:
         >>> dense = {"kernel": np.ones((4, 12)), "bias": np.ones(12)}
         >>> from_nnx({"dense_i": dense, "dense_h": {"kernel": np.ones((4, 12))}})[0]
-        GRU(hidden_size=4, reset_after=True)
+        GRU(4)
     """
     if isinstance(source, dict):
         return _from_tree(source, [*NNX.values(), *OPTIMIZED.values()], activation)
@@ -133,7 +132,7 @@ def from_nnx(source: Any, *, activation: str = "tanh") -> tuple[Cell | Layer, An
         case nnx.RNN():
             raise ValueError(
                 "expected an RNN with keep_order=True, got one that gives outputs in the order of "
-                "processing; convert its cell, and run that in Recurrent(cell, reverse=True)"
+                "processing; convert its cell, and run that in RNN(cell, reverse=True)"
             )
         case nnx.Bidirectional(forward_rnn=nnx.RNN(cell=first), backward_rnn=nnx.RNN(cell=last)):
             if source.merge_fn is not nnx.Bidirectional.merge_fn:
@@ -149,12 +148,12 @@ def from_nnx(source: Any, *, activation: str = "tanh") -> tuple[Cell | Layer, An
 def to_nnx(model: Cell | Layer, params: Any, *, optimized: bool = False) -> dict[str, Any]:
     """The parameters of the NNX module that computes what a cell or layer does.
 
-    Activation, direction and merge are not among them: the NNX module must have been made with
+    Activations, direction and merge are not among them: the NNX module must have been made with
     those of ours; one that runs in reverse, with `keep_order=True`.
 
     Args:
-        model: an `LSTM`, a `GRU` that resets after the product and whose `b_hn` is zero, an
-            `Elman`, or a `Recurrent` or `Bidirectional` layer of them.
+        model: an `LSTM`, a `GRU` whose `b_hn` is zero, an `Elman`, or an `RNN` or
+            `Bidirectional` layer of them.
         params: its parameters.
         optimized: whether an LSTM is for an `OptimizedLSTMCell`, whose arrays are others.
 
@@ -164,7 +163,7 @@ def to_nnx(model: Cell | Layer, params: Any, *, optimized: bool = False) -> dict
     Raises:
         ValueError: if NNX has no such module.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> cell = rnnjax.LSTM(4)
         >>> tree = to_nnx(cell, cell.init(jax.random.key(0), 3))
@@ -189,17 +188,18 @@ def _from_tree(tree: Any, layouts: list[Layout], activation: str) -> tuple[Cell 
 
 def _to_tree(model: Cell | Layer, params: Any, layouts: Layouts) -> dict[str, Any]:
     match model:
-        case Recurrent():
+        case RNN():
             return {"cell": _to_tree(model.cell, params, layouts)}
         case Bidirectional():
             trees = [{"cell": _to_tree(*part, layouts)} for part in from_layer(model, params)]
             return dict(zip(("forward_rnn", "backward_rnn"), trees, strict=True))
-        case LSTM() | GRU(reset_after=True) | Elman():
+        case LSTM() | GRU() | Elman():
+            check_biases(model, "Flax")
             layout = layouts[type(model)]
         case _:
             raise ValueError(
-                "expected an LSTM, a GRU that resets after the product, an Elman, or a Recurrent "
-                f"or Bidirectional layer of them, as Flax has, got {model!r}"
+                "expected an LSTM, a GRU, an Elman, or an RNN or Bidirectional layer of them, as "
+                f"Flax has, got {model!r}"
             )
     if layouts is not LINEN and isinstance(model, GRU) and np.any(params.b_hn):
         raise ValueError(
@@ -217,11 +217,19 @@ def _of_module(cell: Any) -> tuple[Cell, Any]:
             "expected an LSTMCell, OptimizedLSTMCell, GRUCell or SimpleCell of NNX, an RNN of one, "
             f"a Bidirectional of two, or their nnx.state, got {type(cell).__name__}"
         )
-    activation = getattr(cell.activation_fn, "__name__", "")
-    if getattr(jax.nn, activation, None) is not cell.activation_fn:
-        raise ValueError(f"expected activation_fn to be of jax.nn, got {cell.activation_fn}")
-    for name, expected in (("gate_fn", jax.nn.sigmoid), ("residual", False)):
-        if (value := getattr(cell, name, expected)) is not expected:
-            raise ValueError(f"expected {name}={expected}, got {value}; there is no other here")
+    if getattr(cell, "residual", False):
+        raise ValueError("expected residual=False, got True; there is no such Elman cell here")
+    names: Any = {
+        "activation": _name("activation_fn", cell.activation_fn),
+        "gate_activation": _name("gate_fn", getattr(cell, "gate_fn", jax.nn.sigmoid)),
+    }
     arrays = flat(nnx.to_pure_dict(nnx.state(cell, nnx.Param)))
-    return read(arrays, [*NNX.values(), *OPTIMIZED.values()], activation=activation)
+    return read(arrays, [*NNX.values(), *OPTIMIZED.values()], **names)
+
+
+def _name(what: str, function: Any) -> str:
+    """The name of an activation in `jax.nn`."""
+    name = getattr(function, "__name__", "")
+    if getattr(jax.nn, name, None) is not function:
+        raise ValueError(f"expected {what} to be of jax.nn, got {function}")
+    return name

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from .._core import Cell
-from ..cells import GRU, LSTM, Elman
-from ._gates import Gates, from_cell, to_cell
+from ..cells import LSTM, Elman, ResetBeforeGRU
+from ._gates import Gates, check_options, from_cell, to_cell
 from ._layout import Layout, flat, nested, pack, unpack
 
 # The linear map of the LSTM takes [x, h]: the rows of its weight are cut before they are read.
 LAYOUTS: dict[type, Layout] = {
     LSTM: {"w[:-H]": ("w_x", "igfo"), "w[-H:]": ("w_h", "igfo"), "b": ("b", "igfo")},
-    GRU: {"w_i": ("w_x", "zrn"), "w_h": ("w_h", "zrn"), "b": ("b", "zrn")},
+    ResetBeforeGRU: {"w_i": ("w_x", "zrn"), "w_h": ("w_h", "zrn"), "b": ("b", "zrn")},
     Elman: {
         "linear/w": ("w_x", "h"),
         "linear/b": ("b_x", "h"),
@@ -22,7 +22,7 @@ LAYOUTS: dict[type, Layout] = {
     },
 }
 SINGLE_BIAS = {name: entry for name, entry in LAYOUTS[Elman].items() if name != "linear_1/b"}
-CORES = {LSTM: "lstm", GRU: "gru", Elman: "vanilla_rnn"}
+CORES = {LSTM: "lstm", ResetBeforeGRU: "gru", Elman: "vanilla_rnn"}
 
 
 def from_haiku(params: Any) -> tuple[Cell, Any]:
@@ -39,15 +39,15 @@ def from_haiku(params: Any) -> tuple[Cell, Any]:
             `{m: a for m, a in params.items() if m.startswith("my_model/lstm")}`.
 
     Returns:
-        An `LSTM`, a `GRU` that resets before the product or a relu `Elman`; and its parameters.
+        An `LSTM`, a `ResetBeforeGRU` or an `Elman` with relu; and its parameters.
 
     Raises:
         ValueError: if an array is missing, unknown or of a wrong shape.
 
-    Example:
+    Examples:
         >>> cell, params = from_haiku({"lstm/linear": {"w": np.ones((7, 16)), "b": np.ones(16)}})
         >>> cell, params.w_x.shape
-        (LSTM(hidden_size=4, forget_bias=1.0), (3, 16))
+        (LSTM(4), (3, 16))
     """
     arrays = flat(params)
     core = posixpath.commonpath([posixpath.dirname(path) for path in arrays] or [""])
@@ -56,14 +56,15 @@ def from_haiku(params: Any) -> tuple[Cell, Any]:
         w, hidden_size = arrays.pop("w"), arrays["b"].size // 4
         arrays |= {"w[:-H]": w[:-hidden_size], "w[-H:]": w[-hidden_size:]}
     gates = _translated(unpack(arrays, [*LAYOUTS.values(), SINGLE_BIAS]), 1)
-    return to_cell(gates, activation="relu", reset_after=False)
+    activation = "relu" if gates.w_x.shape[-2] == 1 else "tanh"
+    return to_cell(gates, activation=activation, reset_after=False)
 
 
 def to_haiku(cell: Cell, params: Any, name: str | None = None) -> dict[str, dict[str, np.ndarray]]:
     """The parameters of the Haiku core that computes what a cell does.
 
     Args:
-        cell: an `LSTM`, a `GRU` that resets before the product, or a relu `Elman`.
+        cell: an `LSTM`, a `ResetBeforeGRU`, or an `Elman` with relu.
         params: its parameters.
         name: the path of the core's module; `None` is that of a core on its own, "lstm", "gru"
             or "vanilla_rnn".
@@ -74,7 +75,7 @@ def to_haiku(cell: Cell, params: Any, name: str | None = None) -> dict[str, dict
     Raises:
         ValueError: if Haiku has no such core.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
         >>> cell = rnnjax.LSTM(4)
         >>> arrays = to_haiku(cell, cell.init(jax.random.key(0), 3))
@@ -82,12 +83,14 @@ def to_haiku(cell: Cell, params: Any, name: str | None = None) -> dict[str, dict
         (7, 16)
     """
     match cell:
-        case LSTM() | GRU(reset_after=False) | Elman(activation="relu"):
+        case LSTM() | ResetBeforeGRU() | Elman(activation="relu"):
+            activation = "relu" if isinstance(cell, Elman) else "tanh"
+            check_options(cell, "Haiku", (activation,), biased=True)
             gates = _translated(from_cell(cell, params), -1)
         case _:
             raise ValueError(
-                "expected an LSTM, a GRU that resets before the product, or a relu Elman, as "
-                f"Haiku has, got {cell!r}"
+                "expected an LSTM, a ResetBeforeGRU, or an Elman with relu, as Haiku has, got "
+                f"{cell!r}"
             )
     arrays = pack(gates, LAYOUTS[type(cell)])
     if isinstance(cell, LSTM):
@@ -103,11 +106,14 @@ def _translated(gates: Gates, forget: int) -> Gates:
     The update gate of a GRU changes sign: sigmoid(-a) = 1 - sigmoid(a).
     """
     dtype = gates.w_x.dtype
+    assert gates.biases is not None
     match gates.w_x.shape[-2]:
         case 3:
             signs = np.array([[1], [-1], [1]], dtype)
-            return Gates(gates.w_x * signs, gates.w_h * signs, gates.b_x * signs, gates.b_h)
+            return Gates(gates.w_x * signs, gates.w_h * signs, gates.biases * signs)
         case 4:
-            return gates._replace(b_x=gates.b_x + np.array([[0], [forget], [0], [0]], dtype))
+            biases = gates.biases.copy()
+            biases[0, 1] += dtype.type(forget)
+            return gates._replace(biases=biases)
         case _:
             return gates

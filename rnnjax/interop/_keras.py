@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .._core import Cell
-from ..cells import GRU, LSTM, Elman
-from ..layers import Bidirectional, Layer, Recurrent
+from ..cells import GRU, LSTM, Elman, ResetBeforeGRU
+from ..layers import RNN, Bidirectional, Layer
 from ._gates import from_cell, from_layer, to_layer
 from ._layout import Layout, pack, read, without_biases
 
@@ -24,17 +24,13 @@ ACTIVATIONS = {"tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid", "linear": "
 MERGES = {"concat": "concat", "sum": "sum", "ave": "mean", "mul": "product"}
 # What a layer must not have been told otherwise, and why.
 EXPECTED = {
-    "recurrent_activation": ("sigmoid", "there are no other gates here"),
-    "dropout": (
-        0,
-        "put Dropout(rate, per_sequence=True) in front of the layer",
-    ),
-    "recurrent_dropout": (0, "there is none here"),
+    "dropout": (0, "put Dropout(rate, per_sequence=True) in front of the layer"),
+    "recurrent_dropout": (0, "wrap the cell of a converted layer in VariationalDropout"),
     "stateful": (False, "here the carry that a call returns is an argument of the next"),
     "go_backwards": (
         False,
         "Keras gives such outputs in the order of processing; convert its get_weights(), and "
-        "run the cell in Recurrent(cell, reverse=True), which keeps the order of the inputs",
+        "run the cell in RNN(cell, reverse=True), which keeps the order of the inputs",
     ),
 }
 
@@ -49,29 +45,27 @@ def from_keras(
 
     Of the two biases of a GRU that resets after the product, those of r and z become one each,
     their sum: the way back cannot tell them apart, and under plain gradient descent the one
-    learns half as fast as the pair did. A layer without biases gets zeros, which can be trained
-    here.
+    learns half as fast as the pair did.
 
     Args:
         source: an `LSTM`, `GRU`, `SimpleRNN` or a `Bidirectional` of them; or what its
             `get_weights()` gives, from which gates and directions are told.
-        activation: of a `SimpleRNN`, which its weights do not tell: "tanh", "relu", "sigmoid"
-            or "linear".
+        activation: which weights do not tell: "tanh", "relu", "sigmoid" or "linear".
         reset_after: of a GRU without biases, which tell it otherwise.
         merge_mode: of a `Bidirectional`, which its weights do not tell.
 
     Returns:
-        A `Recurrent` or a `Bidirectional` layer, and its parameters.
+        An `RNN` or a `Bidirectional` layer, and its parameters.
 
     Raises:
         ValueError: if an array is missing or of a wrong shape, or if the layer is one that has
             no equal here.
 
-    Example:
+    Examples:
         >>> weights = [np.ones((3, 12)), np.ones((4, 12)), np.ones((2, 12))]
         >>> layer, params = from_keras(weights)
         >>> layer.cell
-        GRU(hidden_size=4, reset_after=True)
+        GRU(4)
     """
     if isinstance(source, list | tuple):
         half = len(source) // 2
@@ -93,11 +87,12 @@ def from_keras(
 def to_keras(layer: Layer, params: Any) -> list[np.ndarray]:
     """The weights of the Keras layer that computes what a layer does.
 
-    Activation, `reset_after` and `merge_mode` are not among the weights: the Keras layer must
-    have been made with those of ours.
+    Activations, `use_bias`, `reset_after` and `merge_mode` are not among the weights: the Keras
+    layer must have been made with those of ours.
 
     Args:
-        layer: a `Recurrent` or `Bidirectional` layer of `LSTM`, `GRU` or `Elman` cells.
+        layer: an `RNN` or `Bidirectional` layer of `LSTM`, `GRU`, `ResetBeforeGRU` or `Elman`
+            cells.
         params: its parameters.
 
     Returns:
@@ -106,14 +101,14 @@ def to_keras(layer: Layer, params: Any) -> list[np.ndarray]:
     Raises:
         ValueError: if Keras has no such layer.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
-        >>> layer = rnnjax.layers.Recurrent(rnnjax.GRU(4))
+        >>> layer = rnnjax.layers.RNN(rnnjax.GRU(4))
         >>> weights = to_keras(layer, layer.init(jax.random.key(0), 3))
         >>> [w.shape for w in weights]  # keras.layers.GRU(4, …).set_weights(weights)
         [(3, 12), (4, 12), (2, 12)]
     """
-    if isinstance(layer, Recurrent) and layer.reverse:
+    if isinstance(layer, RNN) and layer.reverse:
         raise ValueError(
             "expected a layer that runs forwards, got one with reverse=True; with "
             "go_backwards Keras gives outputs in the order of processing"
@@ -132,18 +127,26 @@ def _of_layer(layer: Any, backward: bool = False) -> tuple[Cell, Any]:
         expected = backward if name == "go_backwards" else expected
         if (value := config.get(name, expected)) != expected:
             raise ValueError(f"expected {name}={expected!r}, got {value!r}; {why}")
-    return _cell(layer.get_weights(), config["activation"], config.get("reset_after", True))
+    return _cell(
+        layer.get_weights(),
+        config["activation"],
+        config.get("reset_after", True),
+        config.get("recurrent_activation", "sigmoid"),
+    )
 
 
-def _cell(weights: list, activation: str, reset_after: bool) -> tuple[Cell, Any]:
+def _cell(
+    weights: list, activation: str, reset_after: bool, gates: str = "sigmoid"
+) -> tuple[Cell, Any]:
     """One cell of its two or three arrays."""
     if len(weights) not in (2, 3):
         raise ValueError(
             "expected two or three arrays a direction: kernel, recurrent_kernel and bias, got "
             f"{len(weights)}; has the layer been built?"
         )
-    if activation not in (names := list(ACTIVATIONS)):
-        raise ValueError(f"expected activation to be one of {names}, got {activation!r}")
+    for name, value in (("activation", activation), ("recurrent_activation", gates)):
+        if value not in (names := list(ACTIVATIONS)):
+            raise ValueError(f"expected {name} to be one of {names}, got {value!r}")
     arrays: dict[str, Any] = dict(
         zip(("kernel", "recurrent_kernel", "bias"), weights, strict=False)
     )
@@ -154,22 +157,27 @@ def _cell(weights: list, activation: str, reset_after: bool) -> tuple[Cell, Any]
         arrays |= {f"bias[{i}]": b for i, b in enumerate(arrays.pop("bias"))}
     else:
         reset_after = False
-    return read(arrays, layouts, activation=ACTIVATIONS[activation], reset_after=reset_after)
+    names: Any = {"activation": ACTIVATIONS[activation], "gate_activation": ACTIVATIONS[gates]}
+    return read(arrays, layouts, reset_after=reset_after, **names)
 
 
 def _weights(cell: Cell, params: Any) -> list[np.ndarray]:
-    """The three arrays of one cell."""
+    """The arrays of one cell, two where it has no bias."""
     match cell:
         case LSTM():
             layout = LAYOUTS["LSTM"]
         case GRU():
-            layout = LAYOUTS["GRU, reset after" if cell.reset_after else "GRU, reset before"]
-        case Elman() if cell.activation in ACTIVATIONS.values():
+            layout = LAYOUTS["GRU, reset after"]
+        case ResetBeforeGRU():
+            layout = LAYOUTS["GRU, reset before"]
+        case Elman():
             layout = LAYOUTS["SimpleRNN"]
         case _:
             raise ValueError(
-                f"expected an LSTM, a GRU, or an Elman with one of {[*ACTIVATIONS.values()]}, as "
-                f"Keras has, got {cell!r}"
+                f"expected an LSTM, a GRU, a ResetBeforeGRU or an Elman, as Keras has, got {cell!r}"
             )
+    names = [cell.activation, getattr(cell, "gate_activation", "sigmoid")]
+    if not {*names} <= {*ACTIVATIONS.values()}:
+        raise ValueError(f"expected activations of {[*ACTIVATIONS.values()]}, got {names}")
     kernel, recurrent_kernel, *bias = pack(from_cell(cell, params), layout).values()
-    return [kernel, recurrent_kernel, bias[0] if len(bias) == 1 else np.stack(bias)]
+    return [kernel, recurrent_kernel, *(bias if len(bias) < 2 else [np.stack(bias)])]

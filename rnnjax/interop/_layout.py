@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from .._core import Cell
-from ..cells import Elman
 from ._gates import OURS, Gates, to_cell
 
 Layout = dict[str, tuple[str, str]]
@@ -26,9 +25,10 @@ def without_biases(layout: Layout) -> Layout:
 def unpack(
     arrays: Mapping[str, Any], layouts: Iterable[Layout], *, transposed: bool = False
 ) -> Gates:
-    """The gates in a peer's arrays, read by the layout that fits them; a missing bias is zero.
+    """The gates in a peer's arrays, read by the layout that fits them.
 
-    `transposed` says that the weights are `[outputs, inputs]`.
+    Of two biases the one that a layout lacks is zero. `transposed` says that the weights are
+    `[outputs, inputs]`.
     """
     arrays = {name: np.asarray(a).T if transposed else np.asarray(a) for name, a in arrays.items()}
     layout = min(layouts, key=lambda a: (len(a.keys() ^ arrays.keys()), len(_faults(arrays, a))))
@@ -46,31 +46,32 @@ def unpack(
         np.stack([blocks.get((field, gate), zeros) for gate in order], axis=-2)
         for field in ("w_x", "w_h", "b_x", "b_h")
     )
-    return Gates(w_x, w_h, b_x, b_h)
+    biased = layout != without_biases(layout)
+    return Gates(w_x, w_h, np.stack([b_x, b_h]) if biased else None)
 
 
 def read(
     arrays: Mapping[str, Any],
     layouts: Iterable[Layout],
     *,
-    activation: str = "tanh",
-    reset_after: bool = True,
     transposed: bool = False,
+    **options: Any,
 ) -> tuple[Cell, Any]:
-    """The cell in a peer's arrays, with its parameters."""
-    gates = unpack(arrays, layouts, transposed=transposed)
-    cell, params = to_cell(gates, activation=activation, reset_after=reset_after)
-    if activation != "tanh" and not isinstance(cell, Elman):
-        raise ValueError(f"expected activation 'tanh' of an LSTM or a GRU, got {activation!r}")
-    return cell, params
+    """The cell in a peer's arrays, with its parameters; `options` are those of `to_cell`."""
+    return to_cell(unpack(arrays, layouts, transposed=transposed), **options)
 
 
 def pack(gates: Gates, layout: Layout) -> dict[str, np.ndarray]:
-    """The arrays of a peer."""
+    """The arrays of a peer, without biases for a cell without."""
     order = OURS[gates.w_x.shape[-2]]
+    fields = {"w_x": gates.w_x, "w_h": gates.w_h}
+    if gates.biases is not None:
+        b_x, b_h = gates.biases
+        fields |= {"b_x": b_x, "b_h": b_h, "b": b_x + b_h}
     return {
-        name: np.concatenate([getattr(gates, field)[..., order.index(g), :] for g in word], axis=-1)
+        name: np.concatenate([fields[field][..., order.index(g), :] for g in word], axis=-1)
         for name, (field, word) in layout.items()
+        if field in fields
     }
 
 

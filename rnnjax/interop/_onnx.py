@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from .._core import Cell
-from ..cells import GRU, LSTM, Elman
-from ..layers import Layer, Recurrent
+from ..cells import GRU, LSTM, Elman, ResetBeforeGRU
+from ..layers import RNN, Layer
 from ._gates import Gates, from_cell, from_layer, join, split, to_cell, to_layer
 
 # The order of gates of each node, in our letters.
 ORDERS = {"RNN": "h", "GRU": "zrn", "LSTM": "iofg"}
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 DIRECTIONS = ("forward", "reverse", "bidirectional")
-# What a node applies unless it says otherwise, and what an RNN may apply, by our names.
+# What a node applies unless it says otherwise, and what it may apply, by our names.
 ACTIVATIONS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
 OURS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid"}
 # The last three change nothing here: the order of axes outside the node, and parameters of
@@ -29,10 +29,10 @@ def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
     """The layer that computes what a recurrent node of ONNX does, with its parameters.
 
     The node's two biases become one, their sum, but for those of the candidate of a GRU that
-    resets after the product. A node without biases gets zeros. Lengths and initial states,
-    which are inputs of the node, are arguments of the layer's `apply`. A bidirectional node
-    keeps its directions apart in its output; the layer concatenates them. A sequence of length
-    0 keeps its initial state, where ONNX Runtime makes it zero.
+    resets after the product. Lengths and initial states, which are inputs of the node, are
+    arguments of the layer's `apply`. A bidirectional node keeps its directions apart in its
+    output; the layer concatenates them. A sequence of length 0 keeps its initial state, where
+    ONNX Runtime makes it zero.
 
     Args:
         source: an `onnx.ModelProto` or `GraphProto`, the weights of whose node are
@@ -42,17 +42,17 @@ def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
         name: of the node or of one of its outputs, where a graph has several such nodes.
 
     Returns:
-        A `Recurrent` or `Bidirectional` layer and its parameters.
+        An `RNN` or `Bidirectional` layer and its parameters.
 
     Raises:
         ValueError: if there is no such node, or more than one; if a shape is wrong; or if the
             node has what the cells have not: peepholes, clipping, other activations.
 
-    Example:
+    Examples:
         >>> node = {"op_type": "GRU", "W": np.ones((1, 12, 3)), "R": np.ones((1, 12, 4))}
         >>> layer, params = from_onnx(node | {"attributes": {"linear_before_reset": 1}})
         >>> layer.cell
-        GRU(hidden_size=4, reset_after=True)
+        GRU(4, use_bias=False)
     """
     node = source if isinstance(source, Mapping) else _node(source, name)
     node = {"attributes": {}, **node}
@@ -60,8 +60,8 @@ def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
     directions = 2 if direction == "bidirectional" else 1
     reset_after = bool(node["attributes"].get("linear_before_reset", 0))
     cells = [
-        to_cell(gates, activation=activation, reset_after=reset_after)
-        for gates, activation in zip(
+        to_cell(gates, reset_after=reset_after, **names)
+        for gates, names in zip(
             _gates(node, directions), _activations(node, directions), strict=True
         )
     ]
@@ -74,43 +74,50 @@ def to_onnx(layer: Layer, params: Any) -> dict[str, Any]:
     The output of a bidirectional node has an axis of directions, whatever the layer's `merge`.
 
     Args:
-        layer: a `Recurrent` or `Bidirectional` layer of Elman, GRU or LSTM cells.
+        layer: an `RNN` or `Bidirectional` layer of Elman, GRU, ResetBeforeGRU or LSTM
+            cells.
         params: its parameters.
 
     Returns:
-        `op_type`; `attributes`, by name; and the inputs `W [D, G H, I]`, `R [D, G H, H]` and
-        `B [D, 2 G H]` for D directions and G gates. The second half of `B`, the recurrent
-        bias, is zero but where a GRU resets after the product.
+        `op_type`; `attributes`, by name; and the inputs `W [D, G H, I]`, `R [D, G H, H]` and,
+        where the cells have biases, `B [D, 2 G H]`, for D directions and G gates. The second
+        half of `B`, the recurrent bias, is zero but where a GRU resets after the product.
 
     Raises:
         ValueError: if ONNX has no such layer or cell, or the directions are not of one kind.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
-        >>> layer = rnnjax.layers.Recurrent(rnnjax.GRU(4))
+        >>> layer = rnnjax.layers.RNN(rnnjax.GRU(4))
         >>> node = to_onnx(layer, layer.init(jax.random.key(0), 3))
         >>> node["op_type"], node["W"].shape, node["attributes"]["linear_before_reset"]
         ('GRU', (1, 12, 3), 1)
     """
     cells = from_layer(layer, params)
     kinds = [_kind(cell) for cell, _ in cells]
-    if kinds[0] != kinds[-1]:
-        raise ValueError(f"expected cells of one kind in both directions, got {kinds}")
+    gates = [from_cell(cell, cell_params) for cell, cell_params in cells]
+    if kinds[0] != kinds[-1] or (gates[0].biases is None) != (gates[-1].biases is None):
+        raise ValueError(
+            f"expected cells of one kind in both directions, got {[cell for cell, _ in cells]}"
+        )
     op_type, attributes = kinds[0]
-    reverse = isinstance(layer, Recurrent) and layer.reverse
+    reverse = isinstance(layer, RNN) and layer.reverse
     direction = "bidirectional" if len(cells) == 2 else "reverse" if reverse else "forward"
     attributes = {"direction": direction} | attributes
-    if op_type == "RNN":
-        attributes["activations"] = [_activation(cell) for cell, _ in cells]
+    activations = [name for cell, _ in cells for name in _names(op_type, cell)]
+    if op_type == "RNN" or activations != ACTIVATIONS[op_type] * len(cells):
+        attributes["activations"] = activations
     order = ORDERS[op_type]
-    gates = [from_cell(cell, cell_params) for cell, cell_params in cells]
-    return {
+    node = {
         "op_type": op_type,
         "attributes": attributes,
         "W": np.array([join(g.w_x, order).T for g in gates]),
         "R": np.array([join(g.w_h, order).T for g in gates]),
-        "B": np.array([np.concatenate([join(b, order) for b in (g.b_x, g.b_h)]) for g in gates]),
     }
+    biases = [join(g.biases, order) for g in gates if g.biases is not None]
+    if biases:
+        node["B"] = np.reshape(biases, (len(biases), -1))
+    return node
 
 
 def _node(source: Any, name: str | None) -> dict[str, Any]:
@@ -167,18 +174,21 @@ def _direction(node: Mapping[str, Any]) -> str:
     return direction
 
 
-def _activations(node: Mapping[str, Any], directions: int) -> list[str]:
-    """Our name of the activation in each direction."""
+def _activations(node: Mapping[str, Any], directions: int) -> list[dict[str, str]]:
+    """The activations of the cell of each direction, by the names of its fields."""
     expected = ACTIVATIONS[node["op_type"]] * directions
     names = list(node["attributes"].get("activations", expected))
-    if node["op_type"] == "RNN" and len(names) == directions and set(names) <= OURS.keys():
-        return [OURS[name] for name in names]
-    if names != expected:
+    count = len(expected) // directions
+    parts = [names[k : k + count] for k in range(0, len(names), count)]
+    # An LSTM of ours applies the same function to candidate and memory.
+    fit = len(names) == len(expected) and set(names) <= OURS.keys()
+    if not fit or any(part[-1] != part[-2] for part in parts if count == 3):
         raise ValueError(
-            f"expected the activations {expected} of {node['op_type']}, got {names}; those of "
-            f"an RNN may be {list(OURS)}"
+            f"expected activations such as {expected} for {node['op_type']}, of {list(OURS)}, and "
+            f"the last two of an LSTM equal, got {names}"
         )
-    return ["tanh"] * directions
+    fields = ("activation",) if count == 1 else ("gate_activation", "activation")
+    return [dict(zip(fields, (OURS[name] for name in part), strict=False)) for part in parts]
 
 
 def _gates(node: Mapping[str, Any], directions: int) -> list[Gates]:
@@ -187,20 +197,23 @@ def _gates(node: Mapping[str, Any], directions: int) -> list[Gates]:
     w, r = np.asarray(node["W"]), np.asarray(node["R"])
     hidden_size = node["attributes"].get("hidden_size", r.shape[-1])
     rows = len(order) * hidden_size
-    b = np.asarray(node.get("B", np.zeros((directions, 2 * rows), w.dtype)))
+    b = np.asarray(node["B"]) if "B" in node else None
     for name, array, shape in (
         ("W", w, (directions, rows, w.shape[-1])),
         ("R", r, (directions, rows, hidden_size)),
         ("B", b, (directions, 2 * rows)),
     ):
-        if array.shape != shape:
+        if array is not None and array.shape != shape:
             raise ValueError(
                 f"expected {name} of shape {list(shape)}, for {directions} directions of "
                 f"{node['op_type']} and hidden_size {hidden_size}, got {list(array.shape)}"
             )
+    biases = [None] * directions
+    if b is not None:
+        biases = split(b.reshape(directions, 2, rows), order)
     return [
-        Gates(split(w_x.T, order), split(w_h.T, order), *(split(half, order) for half in halves))
-        for w_x, w_h, halves in zip(w, r, b.reshape(directions, 2, rows), strict=True)
+        Gates(split(w_x.T, order), split(w_h.T, order), both)
+        for w_x, w_h, both in zip(w, r, biases, strict=True)
     ]
 
 
@@ -210,20 +223,23 @@ def _kind(cell: Cell) -> tuple[str, dict[str, Any]]:
         case Elman():
             return "RNN", {"hidden_size": cell.hidden_size}
         case GRU():
-            reset = {"linear_before_reset": int(cell.reset_after)}
-            return "GRU", {"hidden_size": cell.hidden_size} | reset
+            return "GRU", {"hidden_size": cell.hidden_size, "linear_before_reset": 1}
+        case ResetBeforeGRU():
+            return "GRU", {"hidden_size": cell.hidden_size, "linear_before_reset": 0}
         case LSTM():
             return "LSTM", {"hidden_size": cell.hidden_size}
         case _:
             raise ValueError(
-                f"expected an Elman, GRU or LSTM cell, got {cell!r}; ONNX has no other, and its "
-                "LSTM no projection"
+                f"expected an Elman, GRU, ResetBeforeGRU or LSTM cell, got {cell!r}; ONNX has no "
+                "other, and its LSTM no projection"
             )
 
 
-def _activation(cell: Any) -> str:
-    """ONNX's name of an Elman cell's activation."""
-    for name, ours in OURS.items():
-        if ours == cell.activation:
-            return name
-    raise ValueError(f"expected an activation of {list(OURS.values())}, got {cell.activation!r}")
+def _names(op_type: str, cell: Any) -> list[str]:
+    """ONNX's names of the activations of a cell."""
+    theirs = {ours: name for name, ours in OURS.items()}
+    ours = {"Tanh": cell.activation, "Sigmoid": getattr(cell, "gate_activation", None)}
+    names = [ours[default] for default in ACTIVATIONS[op_type]]
+    if not {*names} <= theirs.keys():
+        raise ValueError(f"expected activations of {list(theirs)}, got {names} of {cell!r}")
+    return [theirs[name] for name in names]

@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .._core import Cell
 from ..cells import Stack
 from ..layers import (
+    RNN,
     Bidirectional,
     Dense,
     Dropout,
@@ -19,10 +21,10 @@ from ..layers import (
     Layer,
     LayerNorm,
     Pool,
-    Recurrent,
     Sequential,
 )
 from ._disk import replace_file
+from ._gates import parts
 from ._onnx import to_onnx
 
 # The oldest versions that have all nodes in the form used here.
@@ -38,47 +40,50 @@ def save_onnx(
     params: PyTree,
     input_size: int | None = None,
     *,
-    takes: Sequence[str] = (),
+    extra_inputs: Sequence[str] = (),
 ) -> None:
     """Writes `model.apply` with its parameters as an ONNX file, for every batch size and length.
 
     The graph maps `xs`, `[B, T, features]` in float32 or int32 tokens `[B, T]`, to `ys` and to
-    the final states of every recurrent layer: `final.0.h` is that of layer 0 of a `Sequential`,
-    `[directions, B, H]`, and `final.0.c` the memory of an LSTM; `final.h` that of a layer alone.
+    the final states of every recurrent layer: `final.0.h` is that of layer 0 of a `Sequential`
+    (`final.rnn.h` of one named "rnn"), `[directions, B, H]`, and `final.0.c` the memory of an
+    LSTM; `final.h` that of a layer alone.
     All is computed in float32. The package onnx is needed to write it; with onnxruntime,
     `ys, h = InferenceSession(path).run(None, {"xs": xs})` runs it.
 
     Args:
         path: of the file; one that is there is replaced.
-        model: a layer; a cell becomes one by `Recurrent(cell)`.
+        model: a layer; a cell becomes one by `RNN(cell)`.
         params: its parameters.
         input_size: number of features of an input; `None` for a model of tokens, which must
             be below the vocabulary's size.
-        takes: what it takes besides the inputs: any of "lengths" (int32 `[B]`), and "carry", the
-            states to start from, with names as `initial.0.h`. What is named here is then
-            required. Masks with gaps and resets have no place in ONNX's nodes.
+        extra_inputs: what it takes besides the inputs: any of "lengths" (int32 `[B]`), and
+            "carry", the states to start from, with names as `initial.0.h`. What is named here is
+            then required. Masks with gaps and resets have no place in ONNX's nodes.
 
     Raises:
         ImportError: if onnx is not installed.
-        ValueError: if `takes` names something else, if the parameters do not fit, or if the
+        ValueError: if `extra_inputs` names something else, if the parameters do not fit, or if the
             model has a layer or cell that ONNX has not.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> model = rnnjax.layers.Recurrent(rnnjax.ProjectedLSTM(8, 4))
+        >>> model = rnnjax.layers.RNN(rnnjax.ProjectedLSTM(8, 4))
         >>> save_onnx("model.onnx", model, model.init(jax.random.key(0), 3), 3)
         Traceback (most recent call last):
             ...
-        ValueError: expected an Elman, GRU or LSTM cell, got ProjectedLSTM...
+        ValueError: expected an Elman, GRU, ResetBeforeGRU or LSTM cell, got ProjectedLSTM...
     """
-    unknown = set(takes) - {"carry", "lengths"}
+    unknown = set(extra_inputs) - {"carry", "lengths"}
     if unknown:
-        raise ValueError(f"expected takes to name any of carry, lengths, got {sorted(unknown)}")
+        raise ValueError(
+            f"expected extra_inputs to name any of carry, lengths, got {sorted(unknown)}"
+        )
     tokens = input_size is None
     features = () if tokens else (input_size,)
     example = jnp.zeros((1, 1, *features), jnp.int32 if tokens else jnp.float32)
     _, ys = jax.eval_shape(lambda params: model.apply(params, example), params)
-    graph = _Graph(takes)
+    graph = _Graph(extra_inputs)
     graph.inputs["xs"] = (_INT32 if tokens else _FLOAT, ["batch", "time", *features])
     if graph.lengths:
         graph.inputs["lengths"] = (_INT32, ["batch"])
@@ -90,9 +95,10 @@ def save_onnx(
 class _Graph:
     """A graph as it grows; what comes from a node is known by its name."""
 
-    def __init__(self, takes: Sequence[str]):
-        self.carry = "carry" in takes
-        self.lengths = "lengths" if "lengths" in takes else ""  # as a node has what is not there
+    def __init__(self, extra_inputs: Sequence[str]):
+        self.carry = "carry" in extra_inputs
+        # A node has "" for an input that is not there.
+        self.lengths = "lengths" if "lengths" in extra_inputs else ""
         self.inputs: dict[str, tuple[int, list]] = {}
         self.outputs: dict[str, tuple[int, list]] = {}
         self.nodes: list[tuple[str, Sequence[str], Sequence[str], dict]] = []
@@ -118,18 +124,26 @@ def _layer(graph: _Graph, layer: Layer, params: Any, xs: str, path: str) -> str:
     """Adds the nodes of a layer; returns the name of its outputs."""
     match layer:
         case Sequential():
-            for k, (part, part_params) in enumerate(zip(layer.layers, params, strict=True)):
-                xs = _layer(graph, part, part_params, xs, f"{path}{k}.")
+            for name, part, part_params in parts(layer, params):
+                xs = _layer(graph, part, part_params, xs, f"{path}{name}.")
             return xs
-        case Recurrent(cell=Stack(cells=cells)):
-            parts = tuple(dataclasses.replace(layer, cell=cell) for cell in cells)
-            return _layer(graph, Sequential(parts), params, xs, path)
-        case Recurrent() | Bidirectional():
+        case RNN(return_sequences=False) | Bidirectional(return_sequences=False):
+            raise ValueError(
+                f"expected a layer that returns sequences, got {layer!r}; put Pool('last') behind "
+                "it, if it runs forwards"
+            )
+        case RNN(cell=Stack(skip=False) as stack):
+            for k, (part, part_params) in enumerate(zip(stack.parts, params, strict=True)):
+                one = dataclasses.replace(layer, cell=part) if isinstance(part, Cell) else part
+                xs = _layer(graph, one, part_params, xs, f"{path}{k}.")
+            return xs
+        case RNN() | Bidirectional():
             return _recurrent(graph, layer, params, xs, path)
         case Dense():
-            return graph.add("Add", graph.add("MatMul", xs, params.w), params.b)
+            ys = graph.add("MatMul", xs, params.w)
+            return ys if params.b is None else graph.add("Add", ys, params.b)
         case Embedding():
-            return graph.add("Gather", params, xs)
+            return graph.add("Gather", params.table, xs)
         case LayerNorm():
             scale = {"axis": -1, "epsilon": layer.epsilon}
             return graph.add("LayerNormalization", xs, params.gain, params.bias, **scale)
@@ -151,7 +165,7 @@ def _recurrent(graph: _Graph, layer: Any, params: Any, xs: str, path: str) -> st
     graph.inputs |= {name: shape for name in initial if name}
     graph.outputs |= {f"final.{state}": shape for state in states}
     time_major = graph.add("Transpose", xs, perm=[1, 0, 2])
-    inputs = (time_major, node["W"], node["R"], node["B"], graph.lengths, *initial)
+    inputs = (time_major, node["W"], node["R"], node.get("B", ""), graph.lengths, *initial)
     held = graph.carry and graph.lengths
     last = [f"{'last' if held else 'final'}.{state}" for state in states]
     ys = graph.add(node["op_type"], *inputs, also=last, **node["attributes"])

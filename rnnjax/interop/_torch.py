@@ -9,9 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._core import Cell
-from ..cells import GRU, Elman, ProjectedLSTM
+from ..cells import Elman, ProjectedLSTM, ResetBeforeGRU
 from ..layers import Dropout, Layer, Sequential
-from ._gates import OURS, Gates, from_cell, from_layer, join, split, to_cell, to_layer
+from ._gates import (
+    OURS,
+    Gates,
+    check_options,
+    from_cell,
+    from_layer,
+    join,
+    parts,
+    split,
+    to_cell,
+    to_layer,
+)
 
 
 def from_torch(
@@ -21,8 +32,7 @@ def from_torch(
 
     PyTorch's two biases become one, their sum, but for those of the GRU's candidate. The
     function is the same but for the rounding of that sum. In training the pair moves twice
-    as fast as one bias does at the same rate, since both have the gradient of the sum. A
-    module without biases gets zeros, which can be trained here.
+    as fast as one bias does at the same rate, since both have the gradient of the sum.
 
     Args:
         source: an `RNN`, `LSTM`, `GRU`, `RNNCell`, `LSTMCell` or `GRUCell` of `torch.nn`, or
@@ -34,13 +44,13 @@ def from_torch(
         dropout: between the layers of a stack; taken from a module.
 
     Returns:
-        A cell for a cell; a `Recurrent` or `Bidirectional` layer for a single layer, and a
+        A cell for a cell; an `RNN` or `Bidirectional` layer for a single layer, and a
         `Sequential` of them for a stack. And the parameters.
 
     Raises:
         ValueError: if an entry is missing, unexpected or of a wrong shape.
 
-    Example:
+    Examples:
         >>> weights = {"weight_ih_l0": np.ones((16, 3)), "weight_hh_l0": np.ones((16, 4))}
         >>> layer, params = from_torch(weights)
         >>> layer.cell.hidden_size, params.w_x.shape
@@ -54,10 +64,7 @@ def from_torch(
     arrays = _read(source, prefix)
     endings = _endings(arrays)
     _check(arrays, endings)
-    stack = [
-        [to_cell(_gates(arrays, ending), activation=activation) for ending in layer]
-        for layer in endings
-    ]
+    stack = [[_cell(_gates(arrays, ending), activation) for ending in layer] for layer in endings]
     if endings == [[""]]:
         return stack[0][0]
     pairs = [to_layer(directions) for directions in stack]
@@ -75,7 +82,7 @@ def to_torch(model: Cell | Layer, params: Any) -> dict[str, np.ndarray]:
     The second of PyTorch's two biases is zero, but for that of the GRU's candidate.
 
     Args:
-        model: an Elman, GRU or LSTM cell; a `Recurrent` or `Bidirectional` layer of one, or
+        model: an Elman, GRU or LSTM cell; an `RNN` or `Bidirectional` layer of one, or
             of a ProjectedLSTM; or a `Sequential` of equal such layers, with the same
             `Dropout` between all of them or with none, whose rate is for PyTorch's constructor.
         params: its parameters.
@@ -86,9 +93,9 @@ def to_torch(model: Cell | Layer, params: Any) -> dict[str, np.ndarray]:
     Raises:
         ValueError: if PyTorch has no module that computes this.
 
-    Example:
+    Examples:
         >>> import jax, rnnjax
-        >>> layer = rnnjax.layers.Recurrent(rnnjax.LSTM(4))
+        >>> layer = rnnjax.layers.RNN(rnnjax.LSTM(4))
         >>> arrays = to_torch(layer, layer.init(jax.random.key(0), 3))
         >>> # torch.nn.LSTM(3, 4).load_state_dict({k: torch.tensor(a) for k, a in arrays.items()})
         >>> arrays["weight_ih_l0"].shape
@@ -198,25 +205,30 @@ def _gates(arrays: Mapping[str, np.ndarray], ending: str) -> Gates:
     w_p = arrays["weight_hr" + ending].T if "weight_hr" + ending in arrays else None
     rows = w_x.shape[1]
     order = OURS[rows // len(w_h if w_p is None else w_p)]
-    zeros = np.zeros(rows, w_x.dtype)
-    b_x, b_h = (arrays.get(kind + ending, zeros) for kind in ("bias_ih", "bias_hh"))
-    return Gates(*(split(a, order) for a in (w_x, w_h, b_x, b_h)), w_p=w_p)
+    biases = [
+        split(arrays[name], order)
+        for name in (f"bias_ih{ending}", f"bias_hh{ending}")
+        if name in arrays
+    ]
+    return Gates(split(w_x, order), split(w_h, order), np.stack(biases) if biases else None, w_p)
+
+
+def _cell(gates: Gates, activation: str) -> tuple[Cell, Any]:
+    """The cell of these gates; only an RNN of PyTorch may have other activations than ours."""
+    return to_cell(gates, activation=activation if gates.w_x.shape[1] == 1 else "tanh")
 
 
 def _entries(cell: Cell, params: Any, ending: str) -> dict[str, np.ndarray]:
     """The entries of one cell."""
-    if isinstance(cell, GRU) and not cell.reset_after:
-        raise ValueError(f"expected a GRU with reset_after=True, as PyTorch's is, got {cell!r}")
-    if isinstance(cell, Elman) and cell.activation not in ("tanh", "relu"):
-        raise ValueError(f"expected the activation 'tanh' or 'relu', got {cell!r}")
+    if isinstance(cell, ResetBeforeGRU):
+        raise ValueError(f"expected a GRU, which resets after the product, got {cell!r}")
     gates = from_cell(cell, params)
+    check_options(cell, "PyTorch", ("tanh", "relu") if isinstance(cell, Elman) else ("tanh",))
     order = OURS[gates.w_x.shape[1]]
-    arrays = {
-        "weight_ih": join(gates.w_x, order).T,
-        "weight_hh": join(gates.w_h, order).T,
-        "bias_ih": join(gates.b_x, order),
-        "bias_hh": join(gates.b_h, order),
-    }
+    arrays = {"weight_ih": join(gates.w_x, order).T, "weight_hh": join(gates.w_h, order).T}
+    if gates.biases is not None:
+        b_x, b_h = (join(b, order) for b in gates.biases)
+        arrays |= {"bias_ih": b_x, "bias_hh": b_h}
     if gates.w_p is not None:
         arrays["weight_hr"] = gates.w_p.T
     return {kind + ending: np.array(a, order="C") for kind, a in arrays.items()}
@@ -226,7 +238,7 @@ def _layers(model: Layer, params: Any) -> list[tuple[Layer, Any]]:
     """The recurrent layers of a model, each with its parameters."""
     pairs = [(model, params)]
     if isinstance(model, Sequential):
-        pairs = list(zip(model.layers, params, strict=True))
+        pairs = [(layer, layer_params) for _, layer, layer_params in parts(model, params)]
         between = model.layers[1::2]
         alike = len(pairs) % 2 and len(set(between)) == 1
         if alike and isinstance(between[0], Dropout) and not between[0].per_sequence:

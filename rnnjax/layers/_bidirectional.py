@@ -1,35 +1,27 @@
 """Two directions over the same sequence."""
 
+from dataclasses import KW_ONLY
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from .._core import Cell, frozen
-from ..engine import Sequential, previous_resets
-from ._layer import Layer, Signals
-from ._recurrent import Recurrent
+from .._core import Cell
+from ..engine import Method, reverse_resets
+from ._layer import Layer
+from ._rnn import RNN
+from ._signals import Signals, num_steps
 
 
 class Directions(NamedTuple):
-    """What belongs to each direction of `Bidirectional`: its parameters, or its carry.
+    """What belongs to each direction of `Bidirectional`: its parameters, or its carry."""
 
-    Attributes:
-        forward: of the direction from the first step to the last.
-        backward: of the direction from the last step to the first.
-
-    Example:
-        >>> Directions(forward=1, backward=2).backward
-        2
-    """
-
-    forward: PyTree
-    backward: PyTree
+    forward: PyTree  # from the first step to the last
+    backward: PyTree  # from the last step to the first
 
 
-@frozen
-class Bidirectional(Layer):
+class Bidirectional(Layer[Directions]):
     """A cell run forwards, and one run backwards, over the whole sequence; outputs merged.
 
     The backward direction starts at the last valid step of each sequence, so that padding
@@ -40,11 +32,11 @@ class Bidirectional(Layer):
         cell: the cell of both directions, which have parameters of their own.
         merge: "concat" (forward features first, as in PyTorch), "sum", "mean" or "product".
         backward: another cell for the backward direction, or `None` for the same.
+        return_sequences: whether to give the outputs of all steps; otherwise the last step of
+            each direction, merged: `[B, 2 O]`, or `[B, O]`.
         method: how the engine computes; `None` is the best known way.
-        dtype: that to compute products in, such as "bfloat16"; see `scan`.
-        precision: of products in float32, such as "highest"; see `scan`.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> layer = Bidirectional(rnnjax.GRU(8))
         >>> params = layer.init(jax.random.key(0), 3)
@@ -58,64 +50,75 @@ class Bidirectional(Layer):
     """
 
     cell: Cell
+    _: KW_ONLY
     merge: Literal["concat", "sum", "mean", "product"] = "concat"
     backward: Cell | None = None
-    method: Sequential | None = None
-    dtype: str | None = None
-    precision: str | None = None
+    return_sequences: bool = True
+    method: Method | None = None
+
+    has_memory = True
+    causal = False
+    runs_backward = True
+    num_feature_axes = property(lambda self: self.cell.num_feature_axes)
+    takes_context = property(lambda self: any(layer.takes_context for layer in self._layers()))
+    keeps_time = property(lambda self: self.return_sequences)
 
     def __post_init__(self):
+        super().__post_init__()
         if self.merge not in ("concat", "sum", "mean", "product"):
             raise ValueError(
                 f"expected merge to be 'concat', 'sum', 'mean' or 'product', got {self.merge!r}"
             )
-        sizes = [layer.output_size for layer in self._layers()]
+        forward, backward = self._layers()
+        sizes = [forward.output_size, backward.output_size]
         if self.merge != "concat" and sizes[0] != sizes[1]:
             raise ValueError(
                 f"expected cells of equal output size for merge={self.merge!r}, got {sizes}"
             )
+        if forward.num_feature_axes != backward.num_feature_axes:
+            raise ValueError(
+                f"expected cells for the same inputs, got {self.cell} and {self.backward}"
+            )
 
     def _layers(self) -> Directions:
         backward = self.cell if self.backward is None else self.backward
-        options = {"method": self.method, "dtype": self.dtype, "precision": self.precision}
-        return Directions(
-            Recurrent(self.cell, **options), Recurrent(backward, reverse=True, **options)
-        )
+        options: Any = {"return_sequences": self.return_sequences, "method": self.method}
+        return Directions(RNN(self.cell, **options), RNN(backward, reverse=True, **options))
 
     @property
-    def output_size(self) -> int:
+    def output_size(self) -> Any:
         forward, backward = (layer.output_size for layer in self._layers())
-        return forward + backward if self.merge == "concat" else forward
+        if self.merge != "concat":
+            return forward
+        return jax.tree.map(lambda a, b: a + b, forward, backward)
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> Directions:
-        keys = jax.random.split(key)
-        layers = self._layers()
-        return Directions(
-            *(a.init(k, input_size, dtype=dtype) for a, k in zip(layers, keys, strict=True))
-        )
+        pairs = zip(self._layers(), jax.random.split(key), strict=True)
+        return Directions(*(layer.init(k, input_size, dtype=dtype) for layer, k in pairs))
 
     def init_carry(self, params, batch_shape=()) -> Directions:
-        return Directions(
-            *(a.init_carry(p, batch_shape) for a, p in zip(self._layers(), params, strict=True))
-        )
+        pairs = zip(self._layers(), params, strict=True)
+        return Directions(*(layer.init_carry(p, batch_shape) for layer, p in pairs))
 
     def run(self, params, xs, carry, signals: Signals):
-        first, last = self._layers()
-        before_first, before_last = (None, None) if carry is None else carry
-        forward, fs = first.run(params.forward, xs, before_first, signals)
-        signals = signals._replace(resets=_ends(signals, xs))
-        backward, bs = last.run(params.backward, xs, before_last, signals)
-        return Directions(forward, backward), _merge(self.merge, fs, bs)
+        layers = self._layers()
+        carries = (None, None) if carry is None else carry
+        keys = (None, None) if signals.key is None else jax.random.split(signals.key)
+        resets = (signals.resets, _ends(signals, num_steps(xs)))
+        finals, ys = [], []
+        for layer, p, c, key, starts in zip(layers, params, carries, keys, resets, strict=True):
+            final, y = layer.run(p, xs, c, signals._replace(key=key, resets=starts))
+            finals.append(final)
+            ys.append(y)
+        return Directions(*finals), jax.tree.map(lambda f, b: _merge(self.merge, f, b), *ys)
 
 
-def _ends(signals, xs):
+def _ends(signals, steps):
     """Where documents end, given where they start."""
     if signals.resets is None:
         return None
-    time = signals.resets.ndim - 1
-    valid = signals.valid(jax.tree.leaves(xs)[0].shape[-2])
-    valid = None if valid is None else jnp.moveaxis(valid, time, 0)
-    return jnp.moveaxis(previous_resets(jnp.moveaxis(signals.resets, time, 0), valid), 0, time)
+    valid = signals.valid(steps)
+    return reverse_resets(signals.resets.T, None if valid is None else valid.T).T
 
 
 def _merge(how, forward, backward):

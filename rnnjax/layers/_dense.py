@@ -1,40 +1,35 @@
-"""The affine map, and the table of vectors that discrete inputs choose from."""
+"""The affine map."""
 
+from dataclasses import KW_ONLY
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import frozen, matmul, positive
-from ..initializers import glorot_uniform
-from ._layer import Layer, Signals
+from .._numerics import add_bias, matmul
+from ..cells import Initializer, initializer
+from ._layer import Pointwise, check_features
 
 
 class DenseParams(NamedTuple):
-    """Parameters of `Dense`.
+    """Parameters of `Dense`."""
 
-    Attributes:
-        w: weights, `[I, O]`.
-        b: bias, `[O]`.
-
-    Example:
-        >>> Dense(2).init(jax.random.key(0), 3).w.shape
-        (3, 2)
-    """
-
-    w: Float[Array, "i o"]
-    b: Float[Array, "o"]
+    w: Float[Array, "i o"]  # weights
+    b: Float[Array, "o"] | None  # bias, `None` without
 
 
-@frozen
-class Dense(Layer[DenseParams]):
+class Dense(Pointwise[DenseParams]):
     """An affine map of every step: `y = x w + b`. The many-to-many readout.
 
     Args:
         size: number of output features.
+        use_bias: whether there is a bias `b`.
+        w_init: initializer of the weights: a name in `rnnjax.initializers` or a hashable
+            function of `(key, shape, dtype)`.
+        b_init: initializer of the bias.
 
-    Example:
+    Examples:
+        >>> import jax
         >>> layer = Dense(2)
         >>> params = layer.init(jax.random.key(0), 3)
         >>> _, ys = layer.apply(params, jnp.ones((4, 5, 3)))
@@ -43,61 +38,24 @@ class Dense(Layer[DenseParams]):
     """
 
     size: int
+    _: KW_ONLY
+    use_bias: bool = True
+    w_init: Initializer = "glorot_uniform"
+    b_init: Initializer = "zeros"
+
+    output_size = property(lambda self: self.size)
 
     def __post_init__(self):
-        positive("size", self.size)
-
-    @property
-    def output_size(self) -> int:
-        return self.size
+        super().__post_init__()
+        initializer(self.w_init)
+        initializer(self.b_init)
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> DenseParams:
-        return DenseParams(
-            w=glorot_uniform(key, (input_size, self.size), dtype), b=jnp.zeros(self.size, dtype)
-        )
+        w = initializer(self.w_init)(key, (input_size, self.size), dtype)
+        b = initializer(self.b_init)(key, (self.size,), dtype) if self.use_bias else None
+        return DenseParams(w, b)
 
-    def run(self, params, xs, carry, signals: Signals):
-        if xs.shape[-1] != params.w.shape[0]:
-            raise ValueError(
-                f"expected inputs with {params.w.shape[0]} features, got shape {list(xs.shape)}"
-            )
-        return (), matmul(xs, params.w) + params.b
-
-
-@frozen
-class Embedding(Layer[Array]):
-    """A vector for each token: integers `[*batch, T]` to `[*batch, T, size]`.
-
-    The parameter is the table `[vocabulary, size]`. A token outside the vocabulary gives NaN.
-
-    Args:
-        vocabulary: number of tokens.
-        size: number of features of a vector.
-
-    Example:
-        >>> layer = Embedding(vocabulary=10, size=4)
-        >>> table = layer.init(jax.random.key(0))
-        >>> _, ys = layer.apply(table, jnp.array([[1, 2, 3]]))
-        >>> ys.shape
-        (1, 3, 4)
-    """
-
-    vocabulary: int
-    size: int
-
-    def __post_init__(self):
-        positive("vocabulary", self.vocabulary)
-        positive("size", self.size)
-
-    @property
-    def output_size(self) -> int:
-        return self.size
-
-    def init(self, key, input_size=None, *, dtype: Any = jnp.float32) -> Array:
-        del input_size
-        return jax.random.normal(key, (self.vocabulary, self.size), dtype)
-
-    def run(self, params, xs, carry, signals: Signals):
-        if not jnp.issubdtype(xs.dtype, jnp.integer):
-            raise ValueError(f"expected integer tokens, got {xs.dtype}{list(xs.shape)}")
-        return (), params.at[xs].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    def transform(self, params, xs):
+        check_features(self, params.w, xs)
+        y = matmul(xs, params.w)
+        return add_bias(y, None if params.b is None else params.b.astype(y.dtype))

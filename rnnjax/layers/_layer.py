@@ -1,79 +1,67 @@
 """What a layer is: a function of whole sequences."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, NamedTuple, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from .._core import Shape
+from .._checks import Shape
+from .._static import Static, derived
+from ._signals import Signals, check_inputs
 
 Params = TypeVar("Params")
 
 
-class Signals(NamedTuple):
-    """What accompanies a batch of sequences through layers.
-
-    Attributes:
-        lengths: number of valid steps of each sequence, or `None`.
-        mask: which steps are valid, or `None`.
-        resets: the steps before which the carry starts afresh, or `None`.
-        key: the source of noise; without a key there is no noise (evaluation).
-
-    Example:
-        >>> Signals(lengths=jnp.array([1, 3])).valid(3).astype(int)
-        Array([[1, 0, 0],
-               [1, 1, 1]], dtype=int32)
-    """
-
-    lengths: Int[Array, "*batch"] | None = None
-    mask: Bool[Array, "*batch time"] | None = None
-    resets: Bool[Array, "*batch time"] | None = None
-    key: Key[Array, ""] | None = None
-
-    def valid(self, steps: int) -> Bool[Array, "*batch time"] | None:
-        """The mask that lengths and mask say together; `None` if every step is valid."""
-        if self.lengths is None:
-            return self.mask
-        within = jnp.arange(steps) < self.lengths[..., None]
-        return within if self.mask is None else within & self.mask
-
-
-class Layer(ABC, Generic[Params]):
+class Layer(Static, ABC, Generic[Params]):
     """A function of whole sequences: `(params, xs, carry) -> (carry, ys)`, batch-major.
 
-    A subclass is decorated with `frozen` and gives `init`, `run` and `output_size`. A layer
-    with no memory has the empty carry `()`.
+    A subclass is a frozen dataclass of hashable hyper-parameters and gives `init` and `run`; a
+    layer with memory also gives `init_carry` and `has_memory`. One that treats every step by
+    itself is better a `Pointwise`.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> from rnnjax.layers import Dense, Recurrent, Sequential
-        >>> model = Sequential((Recurrent(rnnjax.GRU(8)), Dense(2)))
+        >>> from rnnjax.layers import RNN, Dense, Sequential
+        >>> model = Sequential((RNN(rnnjax.GRU(8)), Dense(2)))
         >>> params = model.init(jax.random.key(0), 3)
         >>> carry, ys = model.apply(params, jnp.ones((4, 10, 3)))
         >>> ys.shape
         (4, 10, 2)
     """
 
-    @property
-    @abstractmethod
-    def output_size(self) -> int | None:
-        """Number of features of an output; `None` where it is that of the input."""
+    # Properties. A subclass may replace them by attributes, properties or fields.
+    output_size = derived(lambda self: None)
+    """Number of features of an output; `None` where it is that of the input."""
+    num_feature_axes = derived(lambda self: 1)
+    """Axes of an input behind `[B, T]`: 3 for images, 0 for tokens."""
+    causal = derived(lambda self: self.keeps_time)
+    """Whether there is an output for every step that depends on no later one, as in a stream."""
+    keeps_time = derived(lambda self: True)
+    """Whether outputs have a time axis: `[B, T, …]`, not `[B, …]`."""
+    has_memory = derived(lambda self: False)
+    """Whether there is a carry to hand on; without one it is `()`."""
+    takes_context = derived(lambda self: False)
+    """Whether `apply` needs a `context`."""
+    runs_backward = derived(lambda self: None)
+    """Whether some direction runs from the last step to the first; `None` if none runs."""
 
     @abstractmethod
-    def init(self, key: Key[Array, ""], input_size: int, *, dtype: Any = jnp.float32) -> Params:
+    def init(self, key: Key[Array, ""], input_size: Any, *, dtype: Any = jnp.float32) -> Params:
         """Draws parameters for inputs of `input_size` features."""
 
     def init_carry(self, params: Params, batch_shape: Shape = ()) -> Any:
-        """The carry to start from; `()` for a layer with no memory."""
-        del params, batch_shape
+        """The carry to start from; `()` for a layer without memory."""
         return ()
 
     @abstractmethod
     def run(self, params: Params, xs: Any, carry: Any, signals: Signals) -> tuple[Any, Any]:
-        """What `apply` does, with the signals in one tuple; for layers that hold layers."""
+        """What `apply` does after its checks; `carry` is `None` at the start.
+
+        At masked steps `xs` holds a valid entry of the same sequence. Outputs there do not count.
+        """
 
     @final
     def apply(
@@ -82,40 +70,80 @@ class Layer(ABC, Generic[Params]):
         xs: PyTree,
         carry: PyTree = None,
         *,
-        lengths: Int[ArrayLike, "*batch"] | None = None,
-        mask: Bool[ArrayLike, "*batch time"] | None = None,
-        resets: Bool[ArrayLike, "*batch time"] | None = None,
+        lengths: Int[ArrayLike, "b"] | None = None,
+        mask: Bool[ArrayLike, "b t"] | None = None,
+        resets: Bool[ArrayLike, "b t"] | None = None,
         key: Key[Array, ""] | None = None,
+        context: PyTree = None,
     ) -> tuple[PyTree, PyTree]:
-        """Maps a batch of sequences `[*batch, T, features]` to the final carry and outputs.
+        """Maps a batch of sequences to the final carry and the outputs.
 
-        `carry` defaults to the initial carry. Steps beyond `lengths`, and those where `mask`
-        is false, hold the carry and give zero outputs in recurrent layers and do not count in
-        pooling; what stands in them reaches no gradient. Where `resets` is true a new document
-        starts, and the carry afresh. Dropout is active only when a `key` is given.
+        Args:
+            params: what `init` gives.
+            xs: inputs `[B, T, …features]`, or a pytree of them.
+            carry: the carry to start from; the initial one by default.
+            lengths: number of valid steps, `[B]`.
+            mask: true where a step is valid, `[B, T]`. A masked step is as if it were not there:
+                its output is zero, recurrent layers hold their carry, pooling leaves it out, and
+                what stands there reaches no result and no gradient.
+            resets: true where a new document starts, `[B, T]`, and the carry afresh.
+            key: the source of noise, such as dropout; without one there is none.
+            context: what cells with `takes_context` need, such as a memory to attend to.
+
+        Raises:
+            ValueError: if shapes and dtypes do not fit together, or lengths exceed T; or if a
+                context is missing or nobody takes it.
         """
-        signals = Signals(_array(lengths), _array(mask), _array(resets), key)
-        xs = jax.tree.map(lambda x: _without_garbage(jnp.asarray(x), signals), xs)
-        return self.run(params, xs, carry, signals)
-
-
-def _array(signal: Any) -> Array | None:
-    return None if signal is None else jnp.asarray(signal)
-
-
-def _without_garbage(x: Array, signals: Signals) -> Array:
-    """Zeros where a step is not valid: NaN there would reach the gradient as `0 * NaN`."""
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        return x
-    if x.ndim < 2:
-        raise ValueError(f"expected inputs [*batch, T, features], got {x.dtype}{list(x.shape)}")
-    valid = signals.valid(x.shape[-2])
-    if valid is None:
-        return x
-    if valid.shape != x.shape[:-1]:
-        raise ValueError(
-            f"expected lengths of shape {list(x.shape[:-2])} and a mask of shape "
-            f"{list(x.shape[:-1])} for inputs {list(x.shape)}, got them for {list(valid.shape)}; "
-            "a layer takes [*batch, T, features]"
+        xs, carry, context = jax.tree.map(jnp.asarray, (xs, carry, context))
+        lengths, mask, resets = (
+            None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
         )
-    return jnp.where(valid[..., None], x, 0)
+        signals = Signals(lengths, mask, resets, key, context)
+        check_inputs(self.num_feature_axes, xs)
+        signals.check(xs)
+        if self.takes_context != (context is not None):
+            raise ValueError(
+                f"expected {'a' if self.takes_context else 'no'} context for {self}, got "
+                f"{'none' if context is None else 'one'}; it is for cells with takes_context"
+            )
+        carry, ys = self.run(signals.guard(params, xs), signals.clean(xs), carry, signals)
+        return carry, signals.zero(ys) if self.keeps_time else ys
+
+
+class Pointwise(Layer[Params]):
+    """A layer that treats every step by itself: a subclass gives `init` and `transform`.
+
+    Examples:
+        >>> class Scale(Pointwise):
+        ...     factor: float
+        ...     def init(self, key, input_size, *, dtype=jnp.float32):
+        ...         return ()
+        ...     def transform(self, params, xs):
+        ...         return self.factor * xs
+        >>> Scale(2.0).apply((), jnp.ones((1, 1, 2)))[1]
+        Array([[[2., 2.]]], dtype=float32)
+    """
+
+    @abstractmethod
+    def transform(self, params: Params, xs: Any) -> Any:
+        """The outputs for inputs `[*lead, …features]` with any leading axes."""
+
+    def run(self, params, xs, carry, signals: Signals):
+        return (), self.transform(params, xs)
+
+
+def check_features(layer: Layer, w: Any, xs: Any) -> None:
+    """Raises a `ValueError` unless `xs`, `[…, I]`, goes with a parameter `w`, `[I, …]`."""
+    if xs.ndim < 1 or xs.shape[-1] != w.shape[0]:
+        raise ValueError(
+            f"expected inputs with {w.shape[0]} features for {layer}, got shape {list(xs.shape)}; "
+            "features are the last axis"
+        )
+    if not jnp.issubdtype(w.dtype, jnp.inexact):
+        raise ValueError(f"expected float parameters of {layer}, got {w.dtype}")
+    is_complex = (jnp.issubdtype(a.dtype, jnp.complexfloating) for a in (xs, w))
+    if tuple(is_complex) == (True, False):
+        raise ValueError(
+            f"expected real inputs for {layer}, whose parameters are {w.dtype}, got {xs.dtype}; "
+            "stack real and imaginary parts as features"
+        )

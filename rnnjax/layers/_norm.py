@@ -1,63 +1,60 @@
-"""Normalisation over features."""
+"""Normalization over features."""
 
+from dataclasses import KW_ONLY
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from .._core import carry_dtype, frozen
-from ._layer import Layer, Signals
+from .._numerics import along, carry_dtype
+from ._layer import Pointwise, check_features
 
 
 class LayerNormParams(NamedTuple):
-    """Parameters of `LayerNorm`.
+    """Parameters of `LayerNorm`."""
 
-    Attributes:
-        gain: factor of every feature, `[I]`.
-        bias: summand of every feature, `[I]`.
-
-    Example:
-        >>> LayerNorm().init(jax.random.key(0), 3).gain.shape
-        (3,)
-    """
-
-    gain: Float[Array, "i"]
-    bias: Float[Array, "i"]
+    gain: Float[Array, "i"]  # factor of every feature
+    bias: Float[Array, "i"]  # summand of every feature
 
 
-@frozen
-class LayerNorm(Layer[LayerNormParams]):
+class LayerNorm(Pointwise[LayerNormParams]):
     """Mean zero and variance one over the features of every step, then gain and bias.
 
-    Args:
-        epsilon: added to the variance.
+        d = x - mean(x),  y = gain d / sqrt(mean(d²) + epsilon) + bias
 
-    Example:
+    Args:
+        epsilon: added to the variance; positive, so that constant features have a gradient.
+
+    Examples:
+        >>> import jax
         >>> layer = LayerNorm()
         >>> params = layer.init(jax.random.key(0), 3)
-        >>> _, ys = layer.apply(params, jnp.array([[[1.0, 2.0, 3.0]]]))
-        >>> ys.mean().round(3)
-        Array(0., dtype=float32)
+        >>> layer.apply(params, jnp.array([[[1.0, 2.0, 3.0]]]))[1].round(2)
+        Array([[[-1.22,  0.  ,  1.22]]], dtype=float32)
 
     Reference:
         J. Ba, J. Kiros, G. Hinton, Layer normalization, 2016.
     """
 
+    _: KW_ONLY
     epsilon: float = 1e-5
 
-    @property
-    def output_size(self) -> None:
-        return None
+    def __post_init__(self):
+        super().__post_init__()
+        if self.epsilon <= 0:
+            raise ValueError(f"expected epsilon to be positive, got {self.epsilon}")
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> LayerNormParams:
-        del key
         return LayerNormParams(gain=jnp.ones(input_size, dtype), bias=jnp.zeros(input_size, dtype))
 
-    def run(self, params, xs, carry, signals: Signals):
-        if xs.shape[-1] != params.gain.shape[0]:
-            raise ValueError(
-                f"expected inputs with {params.gain.shape[0]} features, got shape {list(xs.shape)}"
-            )
-        xs = xs.astype(carry_dtype(xs.dtype))
-        return (), jax.nn.standardize(xs, epsilon=self.epsilon) * params.gain + params.bias
+    def transform(self, params, xs):
+        check_features(self, params.gain, xs)
+        # In the wider of both types, and at least in float32.
+        floats = [a.dtype for a in (xs, params.gain) if jnp.issubdtype(a.dtype, jnp.inexact)]
+        dtype = carry_dtype(max(floats, key=lambda dtype: jnp.finfo(dtype).bits))
+        xs, gain, bias = (a.astype(dtype) for a in (xs, *params))
+        # Centred first: a difference of mean squares would cancel where the mean is far from 0.
+        d = xs - xs.mean(-1, keepdims=True)
+        variance = jnp.square(d).mean(-1, keepdims=True)
+        return d * lax.rsqrt(variance + self.epsilon) * along(gain, d) + along(bias, d)

@@ -3,12 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from .._core import frozen
+from .._static import Static
 from ..training import Batch
 
 
-@frozen
-class Adding:
+class Adding(Static):
     """Adds the two marked numbers of a long sequence; regression, many to one.
 
     Inputs are `[B, T, 2]`: a number in `[0, 1)`, and a mark that is 1 at two steps, one in
@@ -17,7 +16,7 @@ class Adding:
     Args:
         steps: length T of a sequence, at least 2.
 
-    Example:
+    Examples:
         >>> batch = Adding(steps=10).sample(jax.random.key(0), 4)
         >>> batch.inputs.shape, batch.targets.shape
         ((4, 10, 2), (4, 1))
@@ -29,6 +28,7 @@ class Adding:
     steps: int
 
     def __post_init__(self):
+        super().__post_init__()
         if self.steps < 2:
             raise ValueError(f"expected at least 2 steps, got {self.steps!r}")
 

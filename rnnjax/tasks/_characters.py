@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .. import cells
-from .._core import frozen, positive
-from ..layers import Dense, Dropout, Embedding, Layer, Recurrent, Sequential
+from .._checks import check_positive
+from .._static import Static
+from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential
 from ..training import (
     Batch,
     TBPTTObjective,
@@ -35,8 +37,7 @@ _CLASSES = {name.lower(): name for name in ("LSTM", "GRU", "Elman")}
 _HELD_OUT_ROWS = 16
 
 
-@frozen
-class CharacterModel:
+class CharacterModel(Static):
     """Sizes of a character model.
 
     Args:
@@ -49,6 +50,7 @@ class CharacterModel:
     """
 
     characters: str
+    _: KW_ONLY
     cell: str = "lstm"
     hidden: int = 256
     layers: int = 1
@@ -56,10 +58,9 @@ class CharacterModel:
     dropout: float = 0.3
 
     def __post_init__(self):
+        super().__post_init__()
         if self.cell not in CELLS:
             raise ValueError(f"expected cell to be one of {', '.join(CELLS)}, got {self.cell!r}")
-        for name in ("hidden", "layers", "embedding"):
-            positive(name, getattr(self, name))
 
     @property
     def alphabet(self) -> Alphabet:
@@ -70,12 +71,11 @@ class CharacterModel:
         """The model: tokens `[B, T]` to logits `[B, T, vocabulary]`."""
         vocabulary = len(self.characters)
         cell = getattr(cells, _CLASSES[self.cell])(self.hidden)
-        recurrent = (Recurrent(cell), Dropout(self.dropout)) * self.layers
+        recurrent = (RNN(cell), Dropout(self.dropout)) * self.layers
         return Sequential((Embedding(vocabulary, self.embedding), *recurrent, Dense(vocabulary)))
 
 
-@frozen
-class Training:
+class Training(Static):
     """How to train a character model.
 
     Args:
@@ -88,17 +88,19 @@ class Training:
         seed: of parameters and noise.
     """
 
+    _: KW_ONLY
     minutes: float = 3.0
     steps: int | None = None
     batch: int = 16
     window: int = 64
     learning_rate: float = 4e-3
     clip: float = 1.0
-    seed: int = 0
+    seed: Any = 0
 
     def __post_init__(self):
-        for name in ("batch", "window") if self.steps is None else ("batch", "window", "steps"):
-            positive(name, getattr(self, name))
+        super().__post_init__()
+        if self.steps is not None:
+            check_positive("steps", self.steps)
         for name in ("minutes", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"expected {name} to be above 0, got {getattr(self, name)!r}")

@@ -25,7 +25,7 @@ class Chorales(NamedTuple):
         valid: to choose by.
         test: to report.
 
-    Example:
+    Examples:
         >>> roll = np.zeros((60, 88))
         >>> len(Chorales(train=[roll, roll], valid=[roll], test=[roll]).train)
         2
@@ -46,7 +46,7 @@ def load_chorales() -> Chorales:
         OSError: in one line, if the file is not there and cannot be downloaded.
         ValueError: in one line, if it is another file.
 
-    Example:
+    Examples:
         >>> import os
         >>> from unittest.mock import patch
         >>> with patch.dict(os.environ, RNNJAX_DATA="no/such/folder"):
@@ -81,7 +81,7 @@ def next_frames(rolls: Sequence[Roll], *, steps: int | None = None) -> Batch:
         rolls: the pieces, `[T, keys]` each.
         steps: number of steps to fill up to; by default those of the longest piece.
 
-    Example:
+    Examples:
         >>> batch = next_frames([np.eye(3), np.eye(2, 3)])
         >>> batch.targets.shape, batch.lengths.tolist()
         ((2, 2, 3), [2, 1])
@@ -103,7 +103,7 @@ def frame_loss(
         targets: 1 where it does, 0 where not.
         mask: true where a frame counts; by default everywhere.
 
-    Example:
+    Examples:
         >>> frame_loss(jnp.zeros((5, 88)), jnp.ones((5, 88))).round(2)
         Array(61., dtype=float32)
     """
@@ -116,7 +116,7 @@ def frame_baselines(train: Sequence[Roll], held_out: Sequence[Roll]) -> dict[str
     "uniform" knows nothing; "frequency" how often a key sounds; "Markov chain" how often, given
     whether it sounded the frame before. Counts start at a half.
 
-    Example:
+    Examples:
         >>> random = np.random.default_rng(0)
         >>> rolls = [(random.random((500, 88)) < 0.1).astype(float) for _ in range(2)]
         >>> {name: round(nats) for name, nats in frame_baselines(rolls[:1], rolls[1:]).items()}

@@ -1,16 +1,16 @@
 """The copy task: symbols must be carried over a stretch of blanks."""
 
+from dataclasses import KW_ONLY
 from math import log
 
 import jax
 import jax.numpy as jnp
 
-from .._core import frozen, positive
+from .._static import Static
 from ..training import Batch
 
 
-@frozen
-class CopyMemory:
+class CopyMemory(Static):
     """Repeats some symbols after a delay; classification at the last steps.
 
     A sequence of tokens: `length` symbols `1 … symbols`, then `delay` blanks (0), then
@@ -22,7 +22,7 @@ class CopyMemory:
         length: number of symbols to carry.
         symbols: number of different symbols.
 
-    Example:
+    Examples:
         >>> task = CopyMemory(delay=3, length=2, symbols=4)
         >>> batch = task.sample(jax.random.key(0), 1)
         >>> batch.inputs[0, 2:].tolist(), batch.mask[0].astype(int).tolist()
@@ -35,13 +35,9 @@ class CopyMemory:
     """
 
     delay: int
+    _: KW_ONLY
     length: int = 10
     symbols: int = 8
-
-    def __post_init__(self):
-        positive("delay", self.delay)
-        positive("length", self.length)
-        positive("symbols", self.symbols)
 
     @property
     def vocabulary(self) -> int:

@@ -26,7 +26,7 @@ def data_file(name: str, *, url: str, sha256: str) -> Path:
         OSError: in one line, if the file is not there and cannot be had.
         ValueError: in one line, if its content is another.
 
-    Example:
+    Examples:
         >>> from unittest.mock import patch
         >>> content = b"la la la"
         >>> checksum = hashlib.sha256(content).hexdigest()

@@ -22,7 +22,7 @@ def ngram_bits(
         order: length of the longest n-gram; 1 looks at frequencies only.
         vocabulary: number of tokens.
 
-    Example:
+    Examples:
         >>> tokens = np.array([0, 1] * 50)
         >>> ngram_bits(tokens, tokens, order=2, vocabulary=2) < 0.1
         True

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from .._core import frozen
+from .._static import Static
 
 
 def load_text(path: str | Path | None = None) -> str:
@@ -14,7 +14,7 @@ def load_text(path: str | Path | None = None) -> str:
     Raises:
         ValueError: in one line, if there is no such file, or it is empty or not UTF-8.
 
-    Example:
+    Examples:
         >>> len(load_text()) > 100_000
         True
     """
@@ -36,14 +36,13 @@ def load_text(path: str | Path | None = None) -> str:
     return text
 
 
-@frozen
-class Alphabet:
+class Alphabet(Static):
     """The characters of a text, in order; the token of a character is its place.
 
     Args:
         characters: the characters, each once.
 
-    Example:
+    Examples:
         >>> alphabet = Alphabet.of("banana")
         >>> alphabet.encode("nab").tolist(), alphabet.decode([2, 0, 1])
         ([2, 0, 1], 'nab')

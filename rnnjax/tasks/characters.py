@@ -38,7 +38,7 @@ from ._text import Alphabet, load_text
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit status.
 
-    Example:
+    Examples:
         >>> main(["generate", "--out", "no/such/folder"])
         expected a model saved by 'train' at no/such/folder/model.safetensors: ...
         1

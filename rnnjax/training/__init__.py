@@ -7,13 +7,13 @@
 * Losses: `cross_entropy`, `binary_cross_entropy`, `squared_error`, `huber`, `quantile_loss`,
   `gaussian_loss`, `student_t_loss`, `ctc_loss`; penalties: `activation_penalty`,
   `temporal_activation_penalty`; metrics: `accuracy`, `sequence_accuracy`, `bits`, `perplexity`.
-* Optax chains: `clipped`, `recipe`, `averaged`, `decays`, `label_by_role`, `zaremba_schedule`;
+* Optax chains: `clipped`, `recipe`, `averaged`, `decay_mask`, `label_by_role`, `zaremba_schedule`;
   reactions to held-out losses: `Plateau`, `StartAveraging`.
 * Many devices: `replicate`, `shard`, `shard_weights`.
 * Data: `Batch`, `shuffled`, `padded`, `bucketed`, `streams`, `windows`, `valid_steps`.
 
 Whatever Optax has is not here under another name: optimisers, schedules with a warm-up,
-`optax.partition` for a rate by role, `optax.adamw(…, mask=decays)`.
+`optax.partition` for a rate by role, `optax.adamw(…, mask=decay_mask)`.
 """
 
 from ._averaging import AveragedState as AveragedState
@@ -58,11 +58,11 @@ from ._objectives import SequenceObjective as SequenceObjective
 from ._objectives import TBPTTObjective as TBPTTObjective
 from ._optimizer import clipped as clipped
 from ._optimizer import recipe as recipe
+from ._param_groups import ROLES as ROLES
+from ._param_groups import decay_mask as decay_mask
+from ._param_groups import label_by_role as label_by_role
 from ._regularizers import activation_penalty as activation_penalty
 from ._regularizers import temporal_activation_penalty as temporal_activation_penalty
-from ._roles import ROLES as ROLES
-from ._roles import decays as decays
-from ._roles import label_by_role as label_by_role
 from ._sampling import ScheduledSampling as ScheduledSampling
 from ._sampling import inverse_sigmoid as inverse_sigmoid
 from ._sampling import mix_in_samples as mix_in_samples

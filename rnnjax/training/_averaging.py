@@ -1,5 +1,6 @@
 """Averages of parameters over training, which often generalise better than the last ones."""
 
+from dataclasses import KW_ONLY
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Int, PyTree
 
-from .._core import frozen, positive
+from .._static import Static
 from ._masked import at_least_float32
 from ._schedules import held_out_losses, members
 
@@ -24,7 +25,7 @@ class AveragedState(NamedTuple):
         step: number of updates done.
         start: the update after which the parameters first count.
 
-    Example:
+    Examples:
         >>> averaged(optax.sgd(0.1)).init(jnp.ones(2)).average
         Array([1., 1.], dtype=float32)
     """
@@ -56,7 +57,7 @@ def averaged(
     Raises:
         ValueError: if `decay` is not above 0 and at most 1.
 
-    Example:
+    Examples:
         >>> optimizer = averaged(optax.sgd(1.0), decay=1.0)
         >>> params = jnp.array(5.0)
         >>> state = optimizer.init(params)
@@ -103,7 +104,7 @@ def average_of(opt_state: PyTree) -> PyTree:
     Raises:
         ValueError: if there is no `averaged` in the optimiser, or more than one.
 
-    Example:
+    Examples:
         >>> from rnnjax.training import clipped
         >>> average_of(clipped(averaged(optax.adam(1e-3))).init(jnp.ones(2)))
         Array([1., 1.], dtype=float32)
@@ -111,8 +112,7 @@ def average_of(opt_state: PyTree) -> PyTree:
     return _averaged_state(opt_state).average
 
 
-@frozen
-class StartAveraging:
+class StartAveraging(Static):
     """Starts an average once held-out loss stops falling: NT-ASGD, as AWD-LSTM is trained.
 
     A callback of `fit`, for an optimiser with `averaged(optax.sgd(…), 1.0, start=None)`. The
@@ -128,7 +128,7 @@ class StartAveraging:
     Raises:
         ValueError: if `rounds` is not a positive integer.
 
-    Example:
+    Examples:
         >>> from rnnjax.training import train_state
         >>> optimizer = averaged(optax.sgd(1.0), 1.0, start=None)
         >>> state = train_state(jnp.ones(2), optimizer, jax.random.key(0))
@@ -141,10 +141,8 @@ class StartAveraging:
         ICLR 2018, algorithm 1.
     """
 
+    _: KW_ONLY
     rounds: int = 5
-
-    def __post_init__(self):
-        positive("rounds", self.rounds)
 
     def __call__(self, state: Any, history: list) -> Any:
         *before, last = held_out_losses(history)

@@ -17,7 +17,7 @@ class Batch(NamedTuple):
         lengths: number of valid steps of each sequence, `[B]`; goes to the model, as `resets`.
         resets: true where a new document starts, `[B, T]`.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> Batch(inputs=jnp.ones((2, 3, 1)), targets=jnp.ones((2, 1))).mask is None
         True

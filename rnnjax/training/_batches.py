@@ -27,7 +27,7 @@ def shuffled(data: Any, rows: int, *, seed: int = 0) -> Callable[[int], Any]:
     Raises:
         ValueError: if there are fewer than `rows` examples.
 
-    Example:
+    Examples:
         >>> batches = shuffled(Batch(np.arange(6), np.arange(6)), rows=3)
         >>> sorted([*batches(0).inputs, *batches(1).inputs]) == list(range(6))
         True
@@ -66,7 +66,7 @@ def padded(
     Raises:
         ValueError: if a sequence has more than `steps` steps.
 
-    Example:
+    Examples:
         >>> batch = padded([[1, 2, 3], [4]], [[1, 1, 1], [1]], rows=3)
         >>> batch.inputs.tolist(), batch.lengths.tolist(), int(batch.mask.sum())
         ([[1, 2, 3], [4, 0, 0], [0, 0, 0]], [3, 1, 0], 4)
@@ -109,7 +109,7 @@ def bucketed(
     Raises:
         ValueError: if a sequence is longer than the last edge.
 
-    Example:
+    Examples:
         >>> sequences = [np.ones(n) for n in (2, 3, 9, 4)]
         >>> batches = bucketed(sequences, sequences, edges=(4, 10), rows=2)
         >>> sorted(batches(position).inputs.shape for position in range(3))

@@ -34,7 +34,7 @@ def save_checkpoint(
         record: whatever else belongs to it and JSON can hold, such as the history.
         keep: number of checkpoints to keep; older ones are removed.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> state = {"w": jnp.arange(3.0), "key": jax.random.key(0)}
         >>> with TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def load_checkpoint(folder: str | Path, like: PyTree) -> tuple[Any, Any] | None:
         ValueError: if the checkpoint is damaged, or belongs to something else. It is not
             passed over for an older one: whether to lose those steps is yours to say.
 
-    Example:
+    Examples:
         >>> load_checkpoint("no/such/folder", {"w": jnp.zeros(3)}) is None
         True
     """
@@ -176,7 +176,7 @@ def _digest(tree: Any, record: Any) -> str:
 def whole(array: jax.Array) -> np.ndarray:
     """The whole of an array, some of which another process may hold.
 
-    Example:
+    Examples:
         >>> whole(jnp.arange(3))
         array([0, 1, 2], dtype=int32)
     """

@@ -32,7 +32,7 @@ def ctc_loss(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> ctc_loss(jnp.zeros((1, 2, 3)), jnp.array([[1, 0]]))  # 1 1, 1 blank, blank 1
         Array(1.0986123, dtype=float32)
 
@@ -75,7 +75,7 @@ def ctc_feasible(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> ctc_feasible(jnp.array([[1, 2], [1, 1]]), jnp.ones((2, 2), bool))
         Array([ True, False], dtype=bool)
     """

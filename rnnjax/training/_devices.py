@@ -40,7 +40,7 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
             sharded over the mesh is brought together.
         mesh: the devices, such as `jax.make_mesh((8,), ("data",))`.
 
-    Example:
+    Examples:
         >>> mesh = jax.make_mesh((1,), ("data",))
         >>> replicate({"w": np.ones((2, 3))}, mesh)["w"].is_fully_replicated
         True
@@ -64,7 +64,7 @@ def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
     Raises:
         ValueError: if the leading axis does not divide, or the mesh has no such axis.
 
-    Example:
+    Examples:
         >>> from rnnjax.training import Batch
         >>> mesh = jax.make_mesh((1,), ("data",))
         >>> shard(Batch(np.ones((4, 5, 3)), np.ones((4, 1))), mesh).inputs.sharding.spec
@@ -102,7 +102,7 @@ def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
     Raises:
         ValueError: if the mesh has no such axis.
 
-    Example:
+    Examples:
         >>> mesh = jax.make_mesh((1,), ("model",))
         >>> shard_weights({"w": np.ones((2, 3))}, mesh)["w"].sharding.spec
         P(None, 'model')

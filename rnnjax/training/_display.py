@@ -13,7 +13,7 @@ class Display:
         steps: number of steps of the whole run.
         done: number of those that an earlier part of it has done.
 
-    Example:
+    Examples:
         >>> with Display(steps=10) as display:
         ...     display.advance()
     """

@@ -22,10 +22,10 @@ def ensemble_step(step: Step, *, own_data: bool = False) -> Step:
     Returns:
         A compiled `step(states, batch)`, whose metrics are those of each member, `[N]`.
 
-    Example:
+    Examples:
         >>> import optax, rnnjax
         >>> from rnnjax.training import *
-        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(1))
+        >>> model = rnnjax.layers.RNN(rnnjax.GRU(1))
         >>> optimizer = clipped(optax.inject_hyperparams(optax.adam)(0.0))
         >>> new = lambda key: train_state(model.init(key, 2), optimizer, key)
         >>> states = jax.vmap(new)(jax.random.split(jax.random.key(0), 3))
@@ -45,7 +45,7 @@ def ensemble_log_probs(
 
     For predictions that are numbers, the mean over members is the ensemble's.
 
-    Example:
+    Examples:
         >>> logits = jnp.log(jnp.array([[0.9, 0.1], [0.5, 0.5]]))
         >>> jnp.exp(ensemble_log_probs(logits)).round(1)
         Array([0.7, 0.3], dtype=float32)

@@ -34,11 +34,11 @@ def evaluate(
     Raises:
         ValueError: if there is no batch, or nothing that counts.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> from rnnjax.layers import Embedding, Recurrent, Sequential
+        >>> from rnnjax.layers import RNN, Embedding, Sequential
         >>> from rnnjax.training import cross_entropy, TBPTTObjective, windows
-        >>> model = Sequential((Embedding(4, 3), Recurrent(rnnjax.GRU(4))))
+        >>> model = Sequential((Embedding(4, 3), RNN(rnnjax.GRU(4))))
         >>> params = model.init(jax.random.key(0))
         >>> held_out, carry = windows(np.ones((2, 9), int), 4), model.init_carry(params, (2,))
         >>> evaluate(TBPTTObjective(model, cross_entropy), params, held_out, carry) > 0

@@ -27,7 +27,7 @@ def check_finite(
         metrics: what it reported.
         after: the state that it ended with.
 
-    Example:
+    Examples:
         >>> from rnnjax.training import train_state
         >>> import optax
         >>> state = train_state({"w": jnp.array([1.0, jnp.inf])}, optax.sgd(0.1), jax.random.key(0))

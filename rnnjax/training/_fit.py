@@ -30,7 +30,7 @@ class Fit(NamedTuple):
         history: a record a round: step, mean loss and gradient norm since the round before,
             held-out loss, seconds.
 
-    Example:
+    Examples:
         >>> Fit(state=None, best=None, history=[]).history
         []
     """
@@ -80,10 +80,10 @@ def fit(
             An ensemble goes on while any member is finite.
         ValueError: if arguments do not fit together, or the checkpoint is damaged or foreign.
 
-    Example:
+    Examples:
         >>> import optax, rnnjax
         >>> from rnnjax.training import SequenceObjective, squared_error, train_state, train_step
-        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(1))
+        >>> model = rnnjax.layers.RNN(rnnjax.GRU(1))
         >>> optimizer, key = optax.adam(1e-2), jax.random.key(0)
         >>> step = train_step(SequenceObjective(model, squared_error), optimizer)
         >>> state = train_state(model.init(key, 2), optimizer, key)

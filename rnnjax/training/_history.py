@@ -18,7 +18,7 @@ Record = dict[str, Any]
 def improved(history: Sequence[Record]) -> Any:
     """Whether the last round's held-out loss is the lowest so far; for ensembles, `[members]`.
 
-    Example:
+    Examples:
         >>> improved([{"held_out": 2.0}, {"held_out": 1.0}])
         np.True_
     """
@@ -29,7 +29,7 @@ def improved(history: Sequence[Record]) -> Any:
 def rounds_without_improvement(history: Sequence[Record]) -> int:
     """Number of rounds since the held-out loss (that of any member) was lowest.
 
-    Example:
+    Examples:
         >>> rounds_without_improvement([{"held_out": loss} for loss in (3.0, 1.0, 2.0, 1.5)])
         2
     """
@@ -44,7 +44,7 @@ def as_table(history: Sequence[Record]) -> Table:
 
     An entry of an ensemble stands as its lowest and its highest member.
 
-    Example:
+    Examples:
         >>> as_table([{"step": 10, "loss": 0.5}, {"step": 20, "loss": 0.25}]).row_count
         2
     """

@@ -21,7 +21,7 @@ class Gaussian(NamedTuple):
         mean: its mean.
         scale: its standard deviation.
 
-    Example:
+    Examples:
         >>> Gaussian.of(jnp.array([3.0, 0.0])).mean
         Array(3., dtype=float32)
     """
@@ -44,7 +44,7 @@ class StudentT(NamedTuple):
         scale: its scale; the standard deviation is `sqrt(freedom / (freedom - 2))` times it.
         freedom: degrees of freedom, above 2: the fewer, the heavier the tails.
 
-    Example:
+    Examples:
         >>> StudentT.of(jnp.array([3.0, 0.0, -20.0])).freedom
         Array(2., dtype=float32)
     """
@@ -75,7 +75,7 @@ def gaussian_loss(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> gaussian_loss(jnp.array([[0.0, 0.5413]]), jnp.array([1.0])).round(3)
         Array(1.419, dtype=float32)
     """
@@ -105,7 +105,7 @@ def student_t_loss(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> student_t_loss(jnp.array([[0.0, 0.5413, 0.0]]), jnp.array([1.0])).round(3)
         Array(1.593, dtype=float32)
     """

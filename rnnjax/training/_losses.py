@@ -15,7 +15,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._core import carry_dtype
+from .._numerics import carry_dtype
 from ._masked import fitting, masked_mean
 
 
@@ -37,7 +37,7 @@ def cross_entropy(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> cross_entropy(jnp.zeros((3, 4)), jnp.array([0, 1, 2]))
         Array(1.3862944, dtype=float32)
 
@@ -72,7 +72,7 @@ def binary_cross_entropy(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> binary_cross_entropy(jnp.zeros(3), jnp.array([True, False, True]))
         Array(0.6931472, dtype=float32)
     """
@@ -96,7 +96,7 @@ def squared_error(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> squared_error(jnp.array([1.0, 5.0]), jnp.array([0.0, 2.0]))
         Array(5., dtype=float32)
     """
@@ -122,7 +122,7 @@ def huber(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> huber(jnp.array([1.0, 5.0]), jnp.array([0.0, 2.0]))
         Array(1.5, dtype=float32)
 
@@ -156,7 +156,7 @@ def quantile_loss(
     Raises:
         ValueError: if the shapes do not fit together, or a quantile is none.
 
-    Example:
+    Examples:
         >>> quantile_loss(jnp.zeros((2, 1)), jnp.array([1.0, -1.0]), quantiles=(0.9,))
         Array(0.5, dtype=float32)
 
@@ -181,7 +181,7 @@ def quantile_loss(
 def bits(nats: float) -> float:
     """Nats as bits: divided by `log 2`. Of a mean cross-entropy: bits per character.
 
-    Example:
+    Examples:
         >>> round(bits(1.3862944), 4)
         2.0
     """
@@ -191,7 +191,7 @@ def bits(nats: float) -> float:
 def perplexity(nats: Float[ArrayLike, "*batch"]) -> Float[Array, "*batch"]:
     """`exp` of a mean cross-entropy: among how many classes the model hesitates.
 
-    Example:
+    Examples:
         >>> perplexity(1.3862944)
         Array(4., dtype=float32, weak_type=True)
     """

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._core import carry_dtype
+from .._numerics import carry_dtype
 
 
 def valid_steps(lengths: Int[ArrayLike, "*batch"], steps: int) -> Bool[Array, "*batch time"]:
@@ -17,7 +17,7 @@ def valid_steps(lengths: Int[ArrayLike, "*batch"], steps: int) -> Bool[Array, "*
         lengths: number of valid steps of each sequence.
         steps: number of steps T, with the padding.
 
-    Example:
+    Examples:
         >>> valid_steps([1, 3], steps=3).astype(int)
         Array([[1, 0, 0],
                [1, 1, 1]], dtype=int32)
@@ -31,7 +31,7 @@ def masked_mean(loss: Callable[..., Array], mask: Any, *arrays: Array) -> Float[
     The axes of the mask are the first axes of every array. What it drops is 0 before `loss`
     sees it, too: NaN there would reach the gradient as `0 * NaN`.
 
-    Example:
+    Examples:
         >>> masked_mean(jnp.square, jnp.array([True, False]), jnp.array([3.0, jnp.nan]))
         Array(9., dtype=float32)
     """
@@ -54,7 +54,7 @@ def masked_mean(loss: Callable[..., Array], mask: Any, *arrays: Array) -> Float[
 def fitting(predictions: Any, targets: Any, features: int = 0) -> tuple[Array, Array]:
     """Both as arrays: predictions have the axes of the targets, and `features` more.
 
-    Example:
+    Examples:
         >>> logits, targets = fitting(jnp.ones((2, 3)), [0, 1], features=1)
         >>> targets
         Array([0, 1], dtype=int32)

@@ -22,7 +22,7 @@ def accuracy(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> accuracy(jnp.array([[0.0, 1.0], [2.0, 0.0]]), jnp.array([1, 1]))
         Array(0.5, dtype=float32)
     """
@@ -49,7 +49,7 @@ def sequence_accuracy(
     Raises:
         ValueError: if the shapes do not fit together.
 
-    Example:
+    Examples:
         >>> logits = jnp.array([[[0.0, 1.0], [2.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]]])
         >>> sequence_accuracy(logits, jnp.array([[1, 1], [0, 0]]))
         Array(0.5, dtype=float32)

@@ -6,6 +6,7 @@ that equal ones share a compilation.
 """
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import frozen
+from .._static import Static
 from ..layers import Layer
 from ._batch import Batch
 
@@ -21,8 +22,7 @@ Loss = Callable[..., Float[Array, ""]]
 Objective = Callable[[Any, Any, Batch, Any], tuple[Float[Array, ""], Any]]
 
 
-@frozen
-class SequenceObjective:
+class SequenceObjective(Static):
     """The loss of whole sequences, each of which starts from the model's initial carry.
 
     Called with `(params, carry, batch, key)` it gives the loss, and the carry as it is. Without
@@ -33,11 +33,11 @@ class SequenceObjective:
         loss: a function of predictions and targets that gives a scalar; it is given the mask
             as a third argument if the batch has one.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> from rnnjax.layers import Dense, Pool, Recurrent, Sequential
+        >>> from rnnjax.layers import RNN, Dense, Pool, Sequential
         >>> from rnnjax.training import squared_error
-        >>> model = Sequential((Recurrent(rnnjax.GRU(4)), Pool("last"), Dense(1)))
+        >>> model = Sequential((RNN(rnnjax.GRU(4)), Pool("last"), Dense(1)))
         >>> objective = SequenceObjective(model, squared_error)
         >>> params = model.init(jax.random.key(0), 3)
         >>> objective(params, (), Batch(jnp.ones((2, 5, 3)), jnp.ones((2, 1))))[0].shape
@@ -54,8 +54,7 @@ class SequenceObjective:
         return _loss(self.loss, predictions, batch), carry
 
 
-@frozen
-class TBPTTObjective:
+class TBPTTObjective(Static):
     """The loss of a window of long streams: truncated backpropagation through time.
 
     Called with `(params, carry, batch, key)` it gives the loss and the carry of the next
@@ -69,16 +68,16 @@ class TBPTTObjective:
         model: a layer that runs forwards in time.
         loss: as for `SequenceObjective`.
         burn_in: number of steps at the start of the context that only warm up the carry: no
-            gradient flows through them.
+            gradient flows through them; `None` for none.
 
     Raises:
         ValueError: when called with a context of fewer steps than `burn_in`.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> from rnnjax.layers import Recurrent
+        >>> from rnnjax.layers import RNN
         >>> from rnnjax.training import squared_error, streams, windows
-        >>> model = Recurrent(rnnjax.GRU(1))
+        >>> model = RNN(rnnjax.GRU(1))
         >>> params = model.init(jax.random.key(0), 1)
         >>> batch = next(windows(streams(jnp.ones((20, 1)), rows=2), 3, context=4))
         >>> objective = TBPTTObjective(model, squared_error, burn_in=2)
@@ -92,23 +91,25 @@ class TBPTTObjective:
 
     model: Layer
     loss: Loss
-    burn_in: int = 0
+    _: KW_ONLY
+    burn_in: int | None = None
 
     def __call__(self, params: Any, carry: Any, batch: Batch, key: Any = None) -> tuple:
         total, counted = (jax.tree.leaves(a)[0].shape[1] for a in (batch.inputs, batch.targets))
-        if not 0 <= self.burn_in <= total - counted:
+        burn_in = self.burn_in or 0
+        if not 0 <= burn_in <= total - counted:
             raise ValueError(
-                f"expected a context of at least {self.burn_in} steps, which burn in, got "
+                f"expected a context of at least {burn_in} steps, which burn in, got "
                 f"{total - counted}: {total} inputs and {counted} targets"
             )
         carry, handed, outputs = jax.lax.stop_gradient(carry), carry, []
-        for start, stop in pairwise(sorted({0, self.burn_in, counted, total})):
+        for start, stop in pairwise(sorted({0, burn_in, counted, total})):
             inputs, resets = jax.tree.map(
                 lambda a, steps=slice(start, stop): a[:, steps], (batch.inputs, batch.resets)
             )
             noise = None if key is None else jax.random.fold_in(key, start)
             carry, ys = self.model.apply(params, inputs, carry, resets=resets, key=noise)
-            carry = jax.lax.stop_gradient(carry) if stop == self.burn_in else carry
+            carry = jax.lax.stop_gradient(carry) if stop == burn_in else carry
             handed = carry if stop == counted else handed
             outputs.append(ys)
         predictions = jax.tree.map(lambda *ys: jnp.concatenate(ys, 1)[:, -counted:], *outputs)

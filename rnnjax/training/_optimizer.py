@@ -4,7 +4,7 @@ from typing import Any
 
 import optax
 
-from .._core import positive
+from .._checks import check_positive
 
 _CLIPS = {
     "norm": optax.clip_by_global_norm,
@@ -28,7 +28,7 @@ def clipped(
     Raises:
         ValueError: if `limit` is not above 0, or `by` is none of these.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> optimizer = clipped(optax.sgd(1.0), 1.0)
         >>> gradient = jnp.array([30.0, 40.0])
@@ -74,7 +74,7 @@ def recipe(
     Raises:
         ValueError: if `accumulate` is not a positive integer, and as `clipped`.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> optimizer = recipe(optax.sgd(1.0), clip=10.0, accumulate=2)
         >>> state = optimizer.init(jnp.zeros(1))
@@ -83,7 +83,7 @@ def recipe(
         >>> updates
         Array([-2.], dtype=float32)
     """
-    positive("accumulate", accumulate)
+    check_positive("accumulate", accumulate)
     optimizer = clipped(optimizer, clip, by=by)
     if accumulate > 1:
         steps: Any = optax.MultiSteps(optimizer, accumulate)

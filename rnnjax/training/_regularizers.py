@@ -22,7 +22,7 @@ def activation_penalty(
     Raises:
         ValueError: if the mask does not fit.
 
-    Example:
+    Examples:
         >>> activation_penalty(jnp.array([[1.0], [3.0]]))
         Array(5., dtype=float32)
 
@@ -48,7 +48,7 @@ def temporal_activation_penalty(
     Raises:
         ValueError: if the mask does not fit.
 
-    Example:
+    Examples:
         >>> temporal_activation_penalty(jnp.array([[1.0], [3.0]]))
         Array(4., dtype=float32)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .._core import frozen
+from .._static import Static
 from ..layers import Layer
 from ._batch import Batch
 from ._objectives import Loss, SequenceObjective
@@ -16,8 +16,7 @@ from ._objectives import Loss, SequenceObjective
 Schedule = Callable[[Any], ArrayLike]
 
 
-@frozen
-class ScheduledSampling:
+class ScheduledSampling(Static):
     """The loss of whole sequences of tokens, some of which the model's own samples replace.
 
     For a model whose prediction at a step is the logits of the next step's input. A first pass
@@ -35,7 +34,7 @@ class ScheduledSampling:
         schedule: the probability of the true token after so many steps: `inverse_sigmoid`, or
             any of Optax's schedules, such as `optax.linear_schedule(1.0, 0.25, 10_000)`.
 
-    Example:
+    Examples:
         >>> import optax
         >>> from rnnjax.layers import Embedding
         >>> from rnnjax.training import cross_entropy
@@ -80,7 +79,7 @@ def mix_in_samples(
         logits: predictions, those at a step for the token of the next.
         keep: the probability that a token is kept.
 
-    Example:
+    Examples:
         >>> sure = 100 * jax.nn.one_hot(jnp.array([[3, 3, 3]]), 4)
         >>> mix_in_samples(jax.random.key(0), jnp.array([[0, 1, 2]]), sure, keep=0.0)
         Array([[0, 3, 3]], dtype=int32)
@@ -95,7 +94,7 @@ def mix_in_samples(
 def inverse_sigmoid(k: float) -> Schedule:
     """The schedule `k / (k + exp(i / k))`, which falls from nearly 1 to 0 around `k log k`.
 
-    Example:
+    Examples:
         >>> inverse_sigmoid(100.0)(jnp.array([0, 460, 2000])).round(1)
         Array([1. , 0.5, 0. ], dtype=float32)
 

@@ -1,5 +1,6 @@
 """Learning rates over time: what Optax has no schedule for, and a reaction to held-out loss."""
 
+from dataclasses import KW_ONLY
 from typing import Any
 
 import jax
@@ -9,7 +10,8 @@ import optax
 from jax.tree_util import DictKey, GetAttrKey
 from jaxtyping import Array, Bool
 
-from .._core import frozen, positive
+from .._checks import check_positive
+from .._static import Static
 
 _RATE = DictKey("learning_rate")
 
@@ -29,7 +31,7 @@ def zaremba_schedule(rate: float, epoch: int, *, hold: int, factor: float) -> op
     Raises:
         ValueError: if `epoch` or `hold` is not a positive integer.
 
-    Example:
+    Examples:
         >>> schedule = zaremba_schedule(1.0, epoch=10, hold=2, factor=0.5)
         >>> [float(schedule(step)) for step in (0, 19, 20, 30)]
         [1.0, 1.0, 0.5, 0.25]
@@ -37,14 +39,13 @@ def zaremba_schedule(rate: float, epoch: int, *, hold: int, factor: float) -> op
     Reference:
         W. Zaremba, I. Sutskever, O. Vinyals, Recurrent neural network regularization, 2014.
     """
-    positive("epoch", epoch)
-    positive("hold", hold)
+    check_positive("epoch", epoch)
+    check_positive("hold", hold)
     begin = (hold - 1) * epoch
     return optax.exponential_decay(rate, epoch, factor, transition_begin=begin, staircase=True)
 
 
-@frozen
-class Plateau:
+class Plateau(Static):
     """Multiplies the learning rate when the held-out loss has stopped falling.
 
     A callback of `fit`, for a rate that is part of the optimiser's state:
@@ -61,7 +62,7 @@ class Plateau:
         ValueError: if `factor` is not between 0 and 1 or `patience` not a positive integer;
             when called, if the history has no held-out losses or the optimiser no rate to set.
 
-    Example:
+    Examples:
         >>> from rnnjax.training import train_state
         >>> optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
         >>> state = train_state(jnp.ones(2), optimizer, jax.random.key(0))
@@ -75,11 +76,12 @@ class Plateau:
         based language model, Interspeech 2010.
     """
 
+    _: KW_ONLY
     factor: float = 0.5
     patience: int = 3
 
     def __post_init__(self):
-        positive("patience", self.patience)
+        super().__post_init__()
         if not 0 < self.factor < 1:
             raise ValueError(f"expected factor to be between 0 and 1, got {self.factor!r}")
 
@@ -111,7 +113,7 @@ class Plateau:
 def held_out_losses(history: list) -> np.ndarray:
     """The held-out losses of all rounds: one axis, or two with the members of an ensemble.
 
-    Example:
+    Examples:
         >>> held_out_losses([{"held_out": 2.0}, {"held_out": 1.0}])
         array([2., 1.])
     """
@@ -124,7 +126,7 @@ def held_out_losses(history: list) -> np.ndarray:
 def members(flags: Any, like: Any) -> Bool[Array, "..."]:
     """One flag for every member of an ensemble, whose states `like` are.
 
-    Example:
+    Examples:
         >>> members(True, jnp.ones(2))
         Array([ True,  True], dtype=bool)
     """

@@ -21,7 +21,7 @@ class TrainState(NamedTuple):
         key: the source of all noise; that of a step is drawn from it and the step's number.
         step: number of steps done.
 
-    Example:
+    Examples:
         >>> train_state({"w": jnp.ones(3)}, optax.sgd(0.1), jax.random.key(0)).step
         Array(0, dtype=int32)
     """
@@ -41,7 +41,7 @@ class Metrics(NamedTuple):
         gradient_norm: the global norm of the gradient, before any clipping.
         watched: what else was asked for, by name.
 
-    Example:
+    Examples:
         >>> Metrics(loss=jnp.ones(()), gradient_norm=jnp.zeros(())).watched
         {}
     """
@@ -68,9 +68,9 @@ def train_state(
         key: the source of noise during training, such as dropout's.
         carry: for truncated backpropagation, `model.init_carry(params, (rows,))`.
 
-    Example:
+    Examples:
         >>> import rnnjax
-        >>> model = rnnjax.layers.Recurrent(rnnjax.GRU(4))
+        >>> model = rnnjax.layers.RNN(rnnjax.GRU(4))
         >>> params = model.init(jax.random.key(0), 3)
         >>> carry = model.init_carry(params, (2,))
         >>> train_state(params, optax.sgd(0.1), jax.random.key(1), carry).carry.shape
@@ -99,10 +99,10 @@ def train_step(
         `step(state, batch) -> (state, metrics)`, under `jit`. `jax.vmap` of it trains an
         ensemble; arguments that are sharded over devices train on all of them.
 
-    Example:
+    Examples:
         >>> import rnnjax
         >>> from rnnjax.training import Batch, clipped, SequenceObjective, squared_error
-        >>> model, optimizer = rnnjax.layers.Recurrent(rnnjax.GRU(1)), clipped(optax.adam(1e-2))
+        >>> model, optimizer = rnnjax.layers.RNN(rnnjax.GRU(1)), clipped(optax.adam(1e-2))
         >>> step = train_step(SequenceObjective(model, squared_error), optimizer)
         >>> state = train_state(model.init(jax.random.key(0), 3), optimizer, jax.random.key(1))
         >>> state, metrics = step(state, Batch(jnp.ones((2, 5, 3)), jnp.ones((2, 5, 1))))

@@ -14,7 +14,7 @@ def streams(sequence: Any, rows: int) -> np.ndarray:
     Raises:
         ValueError: if the sequence is shorter than `rows`.
 
-    Example:
+    Examples:
         >>> streams([1, 2, 3, 4, 5], rows=2)
         array([[1, 2],
                [3, 4]])
@@ -44,7 +44,7 @@ def windows(
     Raises:
         ValueError: if the streams are too short for one window.
 
-    Example:
+    Examples:
         >>> for batch in windows(np.arange(7).reshape(1, 7), 3, context=1):
         ...     print(batch.inputs, batch.targets, batch.resets.astype(int))
         [[0 0 1 2]] [[1 2 3]] [[0 1 0 0]]

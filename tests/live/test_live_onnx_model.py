@@ -6,38 +6,40 @@ import onnxruntime  # pyright: ignore[reportMissingImports]
 import pytest
 from cases import random_like
 
-from rnnjax import GRU, LSTM, Elman, Stack
+from rnnjax import GRU, LSTM, Elman, ResetBeforeGRU, Stack
 from rnnjax.interop import save_onnx
 from rnnjax.layers import (
+    RNN,
     Bidirectional,
     Dense,
     Dropout,
     Embedding,
     LayerNorm,
     Pool,
-    Recurrent,
     Sequential,
 )
 
 MODELS = {
-    "Elman-relu": Recurrent(Elman(5, "relu"), reverse=True),
-    "GRU": Sequential((Recurrent(GRU(5)), Dense(2))),
-    "GRU-reset-before": Recurrent(GRU(5, reset_after=False)),
-    "LSTM": Recurrent(LSTM(5)),
-    "stack": Recurrent(Stack((LSTM(4), GRU(3), Elman(2))), reverse=True),
+    "Elman-relu": RNN(Elman(5, activation="relu"), reverse=True),
+    "GRU": Sequential((RNN(GRU(5)), Dense(2))),
+    "GRU-reset-before": RNN(ResetBeforeGRU(5)),
+    "LSTM": RNN(LSTM(5)),
+    "stack": RNN(Stack((LSTM(4), Dense(3), GRU(3), Elman(2))), reverse=True),
     "deep": Sequential(
         (
             Bidirectional(LSTM(4)),
             Dropout(0.5),
-            Sequential((LayerNorm(1e-3), Bidirectional(GRU(3), merge="mean"))),
-            Bidirectional(Elman(3, "sigmoid"), merge="product", backward=Elman(3)),
-            Bidirectional(GRU(3, reset_after=False), merge="sum"),
+            Sequential((LayerNorm(epsilon=1e-3), Bidirectional(GRU(3), merge="mean"))),
+            Bidirectional(Elman(3, activation="sigmoid"), merge="product", backward=Elman(3)),
+            Bidirectional(ResetBeforeGRU(3), merge="sum"),
         )
     ),
-    "last": Sequential((Recurrent(GRU(5)), Dense(4), Pool("last"), Dense(2))),
-    "mean": Sequential((Recurrent(GRU(5)), Dense(4), Pool("mean"))),
-    "max": Sequential((Recurrent(GRU(5)), Dense(4), Pool("max"))),
-    "tokens": Sequential((Embedding(7, 3), Recurrent(LSTM(4)), Dense(7))),
+    "last": Sequential((RNN(GRU(5)), Dense(4), Pool("last"), Dense(2))),
+    "mean": Sequential((RNN(GRU(5)), Dense(4), Pool("mean"))),
+    "max": Sequential((RNN(GRU(5)), Dense(4), Pool("max"))),
+    "tokens": Sequential(embed=Embedding(7, 3), rnn=RNN(LSTM(4)), head=Dense(7)),
+    "no bias": Sequential((RNN(LSTM(4, use_bias=False)), Dense(2, use_bias=False))),
+    "gates": RNN(GRU(4, activation="relu", gate_activation="tanh")),
 }
 SHAPES = ((1, 1), (3, 7))
 
@@ -51,6 +53,8 @@ def flat(carry):
     if isinstance(carry, tuple) and hasattr(carry, "backward"):
         pairs = zip(*(jax.tree.leaves(side) for side in carry), strict=True)
         return [np.stack(pair) for pair in pairs]
+    if isinstance(carry, dict):
+        carry = tuple(carry.values())
     if isinstance(carry, tuple):
         return [state for part in carry for state in flat(part)]
     return [np.asarray(carry)[None]]
@@ -59,11 +63,11 @@ def flat(carry):
 class Exported:
     """A model with random parameters, and what onnxruntime makes of it."""
 
-    def __init__(self, path, name, takes=()):
+    def __init__(self, path, name, extra_inputs=()):
         self.model, self.size = MODELS[name], None if name == "tokens" else 3
         shapes = jax.eval_shape(lambda: self.model.init(jax.random.key(0), self.size))
         self.params = jax.tree.map(lambda a: a / 2, random_like(3, shapes))
-        save_onnx(path, self.model, self.params, self.size, takes=takes)
+        save_onnx(path, self.model, self.params, self.size, extra_inputs=extra_inputs)
         self.session = onnxruntime.InferenceSession(path)
 
     def inputs(self, batch, steps):
@@ -113,8 +117,8 @@ def test_an_onnx_file_streams(tmp_path):
     ours = Exported(tmp_path / "model.onnx", "tokens", ("carry",))
     xs = ours.inputs(2, 9)
     names, ys = ours.names("initial"), []
-    assert names == ["initial.1.h", "initial.1.c"]
-    assert ours.names("final") == ["final.1.h", "final.1.c"]
+    assert names == ["initial.rnn.h", "initial.rnn.c"]
+    assert ours.names("final") == ["final.rnn.h", "final.rnn.c"]
     states = [np.zeros((1, 2, 4), np.float32)] * 2
     for t in range(9):
         states, y = ours.run(xs[:, t : t + 1], **dict(zip(names, states, strict=True)))

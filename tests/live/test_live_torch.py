@@ -14,7 +14,7 @@ from test_interop_torch import FORMS as OURS
 from test_interop_torch import run as run_ours
 
 from rnnjax.interop import from_torch, to_torch
-from rnnjax.layers import Dropout, Recurrent, Sequential
+from rnnjax.layers import RNN, Dropout, Sequential
 
 WITH_BIAS = [form for form in FORMS if "no-bias" not in form]
 
@@ -81,7 +81,7 @@ def test_a_module_within_a_model_tells_activation_and_dropout():
     inner = torch.nn.RNN(3, 5, 2, nonlinearity="relu", dropout=0.25)
     outer = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"rnn": inner})})
     model, params = from_torch(outer, prefix="encoder.rnn.")
-    layer = Recurrent(OURS["RNNCell-relu"])
+    layer = RNN(OURS["RNNCell-relu"])
     assert model == Sequential((layer, Dropout(0.25), layer))
     chex.assert_trees_all_equal((model, params), from_torch(inner))
     by_name = from_torch(outer.state_dict(), prefix="encoder.rnn.", activation="relu", dropout=0.25)

@@ -5,13 +5,29 @@ A function bears its cell's name in lower case and maps `(params, carry, x)` of 
 inside a cell comes as its function.
 """
 
+from .attention_decoder import attentiondecoder as attentiondecoder
+from .compose import record as record
 from .compose import residual as residual
 from .compose import stack as stack
+from .conv_lstm import convlstm as convlstm
+from .echo_state import echostate as echostate
 from .elman import elman as elman
 from .gru import gru as gru
+from .indrnn import indrnn as indrnn
 from .jordan import jordan as jordan
+from .lru import lru as lru
 from .lstm import lstm as lstm
+from .min_gru import mingru as mingru
 from .own import clocks as clocks
 from .own import gated as gated
 from .own import leaky as leaky
+from .own import loggap as loggap
+from .own import tokens as tokens
 from .projected_lstm import projectedlstm as projectedlstm
+from .regularizers import learnedcarry as learnedcarry
+from .regularizers import recurrentdropout as recurrentdropout
+from .regularizers import variationaldropout as variationaldropout
+from .regularizers import weightdrop as weightdrop
+from .regularizers import zoneout as zoneout
+from .reset_before_gru import resetbeforegru as resetbeforegru
+from .rhn import rhn as rhn

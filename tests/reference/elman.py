@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from .functions import ACTIVATIONS, dot
+from .functions import ACTIVATIONS, bias, dot
 
 
 def elman(params, h, x, activation):
     w_x, w_h, b = params
     f = ACTIVATIONS[activation]
-    new = np.array([f(dot(x, w_x[:, j]) + dot(h, w_h[:, j]) + b[j]) for j in range(len(b))])
-    return new, new
+    size = len(h)
+    new = [f(dot(x, w_x[:, j]) + dot(h, w_h[:, j]) + bias(b, j)) for j in range(size)]
+    return np.array(new), np.array(new)

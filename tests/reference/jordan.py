@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .functions import ACTIVATIONS, dot
+from .functions import ACTIVATIONS, bias, dot
 
 
 def jordan(params, y, x, activation, output_activation):
     w_x, w_y, b_h, w_o, b_o = params
     f, g = ACTIVATIONS[activation], ACTIVATIONS[output_activation]
-    hidden = [f(dot(x, w_x[:, j]) + dot(y, w_y[:, j]) + b_h[j]) for j in range(len(b_h))]
-    output = np.array([g(dot(hidden, w_o[:, k]) + b_o[k]) for k in range(len(b_o))])
+    hidden = [f(dot(x, w_x[:, j]) + dot(y, w_y[:, j]) + bias(b_h, j)) for j in range(w_x.shape[1])]
+    output = np.array([g(dot(hidden, w_o[:, k]) + bias(b_o, k)) for k in range(len(y))])
     return output, output

@@ -1,0 +1,178 @@
+"""Checks of what the user passes, made once, while JAX traces: shapes are free at run time."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._checks import Shape, alike, check_carry, extra_axes, shapes, show
+from ._core import Cell
+from ._numerics import carry_dtype
+from ._trees import inexact, is_inexact, is_weight, leaf_names
+
+
+def steps_and_batch(cell: Cell, xs: Any) -> tuple[int, Shape]:
+    """The number of steps T and the batch shape of `xs`, a pytree of `[T, *batch, *features]`."""
+    axes, leaves = cell.num_feature_axes, jax.tree.leaves(xs)
+    if not leaves:
+        raise ValueError(
+            f"expected xs to hold at least one array, got {xs!r}; a free run is xs=None, length=T"
+        )
+    leads = [leaf.shape[: max(leaf.ndim - axes, 0)] for leaf in leaves]
+    for leaf, lead in zip(leaves, leads, strict=True):
+        if not lead:
+            features = {0: "", 1: ", features"}.get(axes, ", *features")
+            raise ValueError(
+                f"expected xs of shape [T, *batch{features}], got {list(leaf.shape)}; a sequence "
+                "of scalars needs a feature axis: xs[..., None]"
+            )
+        if lead != leads[0]:
+            raise ValueError(
+                "expected all arrays in xs to have the same axes before the features, "
+                f"got {[list(leaf.shape) for leaf in leaves]}"
+            )
+    steps, *batch = leads[0]
+    return steps, tuple(batch)
+
+
+def free_batch(cell: Cell, weights: Any, carry: Any, lengths: Any, mask: Any, resets: Any) -> Shape:
+    """The batch shape of a run without inputs: that of the signals, or else of the carry."""
+    for signal, axes in ((lengths, 0), (mask, 1), (resets, 1)):
+        if signal is not None:
+            return signal.shape[axes:]
+    return () if carry is None else extra_axes(carry, jax.eval_shape(cell.init_carry, weights))
+
+
+def check_params(cell: Cell, params: Any, xs: Any) -> None:
+    """Raises unless `params` are what `cell.init` gives for inputs like `xs`."""
+    axes = cell.num_feature_axes
+    if not axes:
+        return  # the number of tokens is not seen in the inputs
+
+    def size(x):
+        return x.shape[-1] if axes == 1 else tuple(x.shape[x.ndim - axes :])
+
+    size = jax.tree.map(size, xs)
+    drawn = _drawn(cell, size)
+    expected, got = shapes(drawn), shapes(params)
+    if alike(expected, got):
+        return _check_kinds(cell, drawn, params)
+    if isinstance(size, int):
+        for other in sorted({n for leaf in jax.tree.leaves(params) for n in leaf.shape}):
+            if _made_for(cell, other, got):
+                raise ValueError(
+                    f"expected xs with {other} features, for which the parameters of {cell} were "
+                    f"made, got {size} in xs of shape {list(xs.shape)}; features are the last axis"
+                )
+    raise ValueError(
+        f"expected parameters of {cell}: {show(expected)}, got {show(got)}; are they those of "
+        "another cell, or of several members, which need vmap?"
+    )
+
+
+def _check_kinds(cell: Cell, drawn: Any, params: Any) -> None:
+    for a, b in zip(jax.tree.leaves(drawn), jax.tree.leaves(params), strict=True):
+        kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
+        if any(jnp.issubdtype(a.dtype, k) != jnp.issubdtype(b.dtype, k) for k in kinds):
+            raise ValueError(
+                f"expected a parameter of {cell} like {a.dtype}{list(a.shape)}, got "
+                f"{b.dtype}{list(b.shape)}; were weights rounded to integers?"
+            )
+
+
+def check_inputs(params: Any, xs: Any) -> None:
+    """Raises if complex inputs meet real parameters: their imaginary part would be lost."""
+
+    def is_complex(tree):
+        return any(jnp.issubdtype(a.dtype, jnp.complexfloating) for a in jax.tree.leaves(tree))
+
+    if is_complex(xs) and jax.tree.leaves(params) and not is_complex(params):
+        raise ValueError(
+            f"expected real inputs for real parameters, got {show(_dtypes(xs))}; pass real and "
+            "imaginary parts as features"
+        )
+
+
+def _dtypes(tree: Any) -> Any:
+    return jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree)
+
+
+def fit_carry(cell: Cell, weights: Any, carry: Any, batch: Shape) -> Any:
+    """The given carry in the dtypes of the initial one, which may only be wider.
+
+    Raises:
+        ValueError: if structure, shapes or kinds differ, or precision would be lost.
+    """
+    check_carry("a carry", cell, weights, carry, batch)
+    expected = jax.eval_shape(lambda weights: initial_carry(cell, weights, batch), weights)
+
+    def widen(a, like):
+        if a.dtype == like.dtype:
+            return a
+        with jax.numpy_dtype_promotion("standard"):
+            fits = jnp.promote_types(a.dtype, like.dtype) == like.dtype
+        if not fits:
+            raise ValueError(
+                f"expected a carry of {cell} in {like.dtype}, got {a.dtype}{list(a.shape)}; a "
+                "carry has at least float32 and the precision of the parameters"
+            )
+        return a.astype(like.dtype)
+
+    return jax.tree.map(widen, carry, expected)
+
+
+def cast_params(params: Any, dtype: Any = None) -> Any:
+    """Parameters as they are computed with: `w…` in `dtype`, all others in at least float32."""
+
+    def cast(name, a):
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            return a
+        if is_weight(name):
+            return a if dtype is None else a.astype(dtype)
+        return a.astype(carry_dtype(a.dtype))
+
+    return jax.tree.map(cast, leaf_names(params), params)
+
+
+def initial_carry(cell: Cell, weights: Any, batch_shape: Shape = ()) -> Any:
+    """`cell.init_carry` in the dtypes that a loop keeps: at least float32, and the weights'.
+
+    Examples:
+        >>> import rnnjax
+        >>> cell = rnnjax.GRU(4)
+        >>> initial_carry(cell, cell.init(jax.random.key(0), 3, dtype=jnp.bfloat16), (2,)).dtype
+        dtype('float32')
+    """
+    wide = jnp.float32
+    with jax.numpy_dtype_promotion("standard"):
+        for a in inexact(weights):
+            wide = jnp.promote_types(wide, jnp.finfo(a.dtype).dtype)
+
+        def cast(a):
+            if not is_inexact(a):
+                return a
+            return a.astype(jnp.promote_types(wide, jnp.complex64) if jnp.iscomplexobj(a) else wide)
+
+        return jax.tree.map(cast, jax.tree.map(jnp.asarray, cell.init_carry(weights, batch_shape)))
+
+
+def check_context(cell: Cell, context: Any) -> None:
+    """Raises unless a context is given to a cell that takes one, and only to such a cell."""
+    if cell.takes_context and context is None:
+        raise ValueError(
+            f"expected a context for {cell}, such as the memory it attends to, got None"
+        )
+    if not cell.takes_context and context is not None:
+        raise ValueError(f"expected no context, since nothing in {cell} takes one, got {context!r}")
+
+
+def _drawn(cell: Cell, size: Any) -> Any:
+    return jax.eval_shape(lambda: cell.init(jax.random.key(0), size))
+
+
+def _made_for(cell: Cell, size: int, expected: Any) -> bool:
+    """Whether parameters of these shapes are the cell's for inputs of `size` features."""
+    try:
+        return alike(shapes(_drawn(cell, size)), expected)
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Cells whose memory is guarded by gates."""

@@ -1,0 +1,1 @@
+"""Cells that hold cells: stacks, shortcuts and regularisers."""

@@ -1,0 +1,42 @@
+"""How a step is entered and left, where it may be masked or begin with a reset."""
+
+from typing import Any, NamedTuple
+
+from jaxtyping import Array, Bool
+
+from .._masks import valid_steps
+from .._trees import where
+
+
+class Masks(NamedTuple):
+    """What happens at a step besides the cell's own work; `None` where nothing does."""
+
+    valid: Bool[Array, "time *batch"] | None = None  # where the step counts
+    resets: Bool[Array, "time *batch"] | None = None  # where the carry starts afresh before it
+
+
+class Start(NamedTuple):
+    """The carries that a recurrence may enter a step with, other than the last one."""
+
+    fresh: Any  # after a reset
+    safe: Any = None  # at a masked step: the one that enters the row's first valid step
+    after_safe: Any = None  # the carry after that step
+
+
+def make_masks(steps: int, lengths: Any, mask: Any, resets: Any) -> Masks:
+    """The masks that the user's signals amount to; the reset of a masked step does not count."""
+    valid = valid_steps(steps, lengths, mask)
+    if valid is not None and resets is not None:
+        resets = resets & valid
+    return Masks(valid, resets)
+
+
+def enter(now: Masks, start: Start, carry: Any) -> tuple[Any, Any]:
+    """What to hold at a step, and what to compute with."""
+    held = carry if now.resets is None else where(now.resets, start.fresh, carry)
+    return held, held if now.valid is None else where(now.valid, held, start.safe)
+
+
+def leave(now: Masks, held: Any, new: Any) -> Any:
+    """The carry after a step."""
+    return new if now.valid is None else where(now.valid, new, held)
