@@ -10,6 +10,8 @@ from . import layers as layers
 from . import tasks as tasks
 from . import training as training
 from ._core import Cell as Cell
+from ._numerics import add_bias as add_bias
+from ._numerics import along as along
 from ._numerics import carry_dtype as carry_dtype
 from ._numerics import matmul as matmul
 from ._static import Static as Static

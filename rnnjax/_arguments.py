@@ -98,11 +98,13 @@ def _dtypes(tree: Any) -> Any:
 
 
 def fit_carry(cell: Cell, weights: Any, carry: Any, batch: Shape) -> Any:
-    """The given carry in the dtypes of the initial one, which may only be wider.
+    """The given carry in the dtypes of the initial one, which may only be wider; or that one.
 
     Raises:
         ValueError: if structure, shapes or kinds differ, or precision would be lost.
     """
+    if carry is None:
+        return initial_carry(cell, weights, batch)
     check_carry("a carry", cell, weights, carry, batch)
     expected = jax.eval_shape(lambda weights: initial_carry(cell, weights, batch), weights)
 
@@ -154,6 +156,17 @@ def initial_carry(cell: Cell, weights: Any, batch_shape: Shape = ()) -> Any:
             return a.astype(jnp.promote_types(wide, jnp.complex64) if jnp.iscomplexobj(a) else wide)
 
         return jax.tree.map(cast, jax.tree.map(jnp.asarray, cell.init_carry(weights, batch_shape)))
+
+
+def check_free_run(cell: Cell, weights: Any, carry: Any) -> None:
+    """Raises unless a cell steps without an input."""
+    try:
+        jax.eval_shape(lambda weights, carry: cell.step(weights, carry, None), weights, carry)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"expected a cell that runs freely, whose update takes x=None, got {cell}; give it "
+            "inputs, or write a cell whose next input is its last output"
+        ) from error
 
 
 def check_context(cell: Cell, context: Any) -> None:

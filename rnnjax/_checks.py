@@ -3,10 +3,12 @@
 import math
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Shape = tuple[int, ...]
 
@@ -42,7 +44,7 @@ def check_number(name: str, value: Any) -> float:
         1.0
     """
     try:
-        is_number = not isinstance(value, bool | str) and jnp.ndim(value) == 0
+        is_number = not isinstance(value, bool | str) and np.ndim(value) == 0
         number = float(value) if is_number else math.nan
     except (TypeError, ValueError):
         number = math.nan
@@ -82,11 +84,17 @@ def check_flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def _optional(rule: Callable) -> Callable:
+    return lambda name, value: value if value is None else rule(name, value)
+
+
 # What the annotation of a field asks for; the names are for modules with postponed annotations.
 RULES: dict[Any, Callable[[str, Any], Any]] = {
     int: check_positive,
     float: check_number,
     bool: check_flag,
+    int | None: _optional(check_positive),
+    float | None: _optional(check_number),
     "int": check_positive,
     "float": check_number,
     "bool": check_flag,
@@ -121,13 +129,39 @@ def check_carry(name: str, cell: Any, weights: Any, carry: Any, batch: Shape) ->
     Raises:
         ValueError: if they differ.
     """
-    expected = shapes(jax.eval_shape(lambda weights: cell.init_carry(weights, batch), weights))
-    got = shapes(carry)
+    leaves, structure = jax.tree.flatten(weights)
+    types = tuple((jnp.shape(a), jax.typeof(a).dtype) for a in leaves)
+    expected, got = _carry_shapes(cell, structure, types, batch), shapes(carry)
     if not alike(expected, got):
         raise ValueError(
             f"expected {name} of {cell}: {show(expected)}, got {show(got)}; is it that of another "
             f"cell or batch size, or did you pass batch-major data? {LAYOUT}"
         )
+
+
+def check_update(old: Any, new: Any) -> None:
+    """Checks that `update` returned a carry like the one that it was given.
+
+    Raises:
+        ValueError: if structure, shapes or dtypes differ.
+    """
+
+    def types(tree):
+        return jax.tree.map(lambda a: f"{jax.typeof(a).dtype}{list(jnp.shape(a))}", tree)
+
+    expected, got = types(old), types(new)
+    if not alike(expected, got):
+        raise ValueError(
+            f"expected update to return a carry like the old one, {show(expected)}, got "
+            f"{show(got)}; does it return the output, too, which is what readout is for?"
+        )
+
+
+@lru_cache(maxsize=1024)
+def _carry_shapes(cell: Any, structure: Any, types: tuple, batch: Shape) -> Any:
+    """The shapes of the initial carry; kept, since those who step by hand ask at every step."""
+    weights = structure.unflatten([jax.ShapeDtypeStruct(*each) for each in types])
+    return shapes(jax.eval_shape(lambda weights: cell.init_carry(weights, batch), weights))
 
 
 LAYOUT = "scan takes [T, *batch, features], a layer [B, T, features]"

@@ -16,13 +16,15 @@ def may_be_divided(x: Any) -> bool:
 
 
 def check_meshes(*trees: Any) -> None:
-    """Raises if an array is divided along explicit mesh axes, which loops do not propagate."""
-    for a in jax.tree.leaves(trees):
-        mesh = jax.typeof(a).sharding.mesh
-        if any(
-            size > 1 and kind == AxisType.Explicit
-            for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True)
-        ):
+    """Raises if an array or the context has explicit mesh axes, which loops do not propagate.
+
+    Raises:
+        ValueError: if so; inside `jax.shard_map` no axis is explicit.
+    """
+    meshes = [jax.typeof(a).sharding.mesh for a in jax.tree.leaves(trees)]
+    for mesh in (jax.sharding.get_abstract_mesh(), *meshes):
+        axes = zip(mesh.axis_sizes, mesh.axis_types, strict=True)
+        if any(size > 1 and kind == AxisType.Explicit for size, kind in axes):
             raise ValueError(
                 "expected arrays on a mesh of automatic axes, got explicit ones; make it with "
                 "jax.make_mesh(shape, names, axis_types=(jax.sharding.AxisType.Auto,) * n), or "

@@ -66,15 +66,17 @@ class Static:
 
     def __repr__(self) -> str:
         pairs = [(each, getattr(self, each.name)) for each in fields(self)]  # pyright: ignore[reportArgumentType]
-        given = [repr(value) for each, value in pairs if not each.kw_only]
-        given += [f"{each.name}={v!r}" for each, v in pairs if each.kw_only and v != each.default]
+        given = [_show(value) for each, value in pairs if not each.kw_only]
+        changed = [(each, v) for each, v in pairs if each.kw_only and v != each.default]
+        given += [f"{each.name}={_show(value)}" for each, value in changed]
         return f"{type(self).__name__}({', '.join(given)})"
 
     def __post_init__(self):
         for each in fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, each.name)
             if rule := RULES.get(each.type):
-                object.__setattr__(self, each.name, rule(each.name, value))
+                value = rule(each.name, value)
+                object.__setattr__(self, each.name, value)
             try:
                 hash(value)
             except TypeError:
@@ -82,3 +84,10 @@ class Static:
                     f"expected {each.name} of {type(self).__name__} to be hashable, got {value!r}; "
                     "a tuple can stand for a list, and arrays belong into the parameters"
                 ) from None
+
+
+def _show(value: Any) -> str:
+    """A field as a text, functions by their names."""
+    if type(value) is tuple:
+        return f"({', '.join(map(_show, value))}{',' * (len(value) == 1)})"
+    return getattr(value, "__name__", None) or repr(value)

@@ -283,7 +283,7 @@ CASES = [
     Case("Zoneout-Clocks", Zoneout(Clocks(3), rate=0.3), {"u": 3, "v": 2}),
     Case("VariationalDropout", VariationalDropout(GRU(4), rate=0.4), 3),
     Case("RecurrentDropout", RecurrentDropout(LSTM(4), rate=0.4), 3),
-    Case("WeightDrop", WeightDrop(Stack((LSTM(3), GRU(2))), rate=0.4), 3),
+    Case("WeightDrop", WeightDrop(Stack((Elman(3), GRU(2))), rate=0.4), 3),
     Case("LearnedCarry", LearnedCarry(LSTM(4)), 3),
     Case("Leaky", Leaky(4), 3),
     Case("Clocks", Clocks(4), {"u": 3, "v": 2}),
@@ -293,6 +293,14 @@ CASES = [
 ]
 
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+
+
+def each_of(kinds: str, slow: str = "") -> pytest.MarkDecorator:
+    """A test for the rows of these kinds, and a slow one for those of others."""
+    rows = {case.id: case for case in CASES}
+    few = [pytest.param(rows[kind], id=kind) for kind in kinds.split()]
+    more = [pytest.param(rows[kind], id=kind, marks=pytest.mark.slow) for kind in slow.split()]
+    return pytest.mark.parametrize("case", few + more)
 
 
 def random_like(seed: int, tree: Any, dtype: Any = None) -> Any:

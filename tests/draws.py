@@ -3,18 +3,32 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import random_like
+import pytest
+from cases import Leaky, random_like
 
+from rnnjax import LSTM, ResetBeforeGRU, Residual, Stack
+from rnnjax.cells import MinGRU
 from rnnjax.engine import initial_carry
 
 T, B, F, H = 5, 3, 2, 3
 
+STAGED, PLAIN, LINEAR = LSTM(H), Leaky(H), MinGRU(H)
+RESET_BEFORE = ResetBeforeGRU(H)
+DEEP = Stack((RESET_BEFORE, Residual(MinGRU(H)), PLAIN))
+
+each_kind = pytest.mark.parametrize(
+    "cell", [STAGED, PLAIN, LINEAR, DEEP], ids=["staged", "plain", "linear", "deep"]
+)
+each_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+
 
 def draw(cell, *batch, steps=T):
     """Random parameters, inputs and initial carry."""
-    params = random_like(1, cell.init(jax.random.key(0), F, dtype=jnp.float64))
+    shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), F, dtype=jnp.float64))
+    params = random_like(1, shapes)
     xs = random_like(2, jax.ShapeDtypeStruct((steps, *batch, F), jnp.float64))
-    return params, xs, random_like(3, initial_carry(cell, params, batch))
+    carry = jax.eval_shape(lambda: initial_carry(cell, params, batch))
+    return params, xs, random_like(3, carry)
 
 
 def draw_signals(*batch, seed=0):
@@ -26,14 +40,20 @@ def draw_signals(*batch, seed=0):
     return {"lengths": lengths, "mask": mask, "resets": resets}
 
 
-def pull(run, *args):
-    """What `run` returns, and the gradients of a random weighting of all of it."""
+def pulled(run):
+    """The function of what `run` returns and the gradients of a random weighting of all of it."""
 
+    @jax.jit
     def values_and_gradients(*args):
         out, vjp = jax.vjp(run, *args)
         return out, vjp(random_like(4, out))
 
-    return jax.jit(values_and_gradients)(*args)
+    return values_and_gradients
+
+
+def pull(run, *args):
+    """What `run` returns, and the gradients of a random weighting of all of it."""
+    return pulled(run)(*args)
 
 
 def total(tree):

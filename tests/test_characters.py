@@ -40,7 +40,14 @@ def test_train_then_generate(tmp_path, text_file, capsys):
     assert capsys.readouterr().out.strip("\n") == first
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "gru",
+        pytest.param("lstm", marks=pytest.mark.slow),
+        pytest.param("elman", marks=pytest.mark.slow),
+    ],
+)
 def test_training_learns_with_every_cell(cell):
     model = CharacterModel("".join(sorted(set(TEXT))), cell=cell, hidden=16, layers=2, dropout=0.0)
     data = split(model.alphabet.encode(TEXT), window=16)

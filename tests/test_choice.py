@@ -91,7 +91,7 @@ class Clipped(MinGRU):
 
 def test_a_cell_without_stages_takes_the_plain_loop():
     (choice,) = explain(Leaky(H), *shapes_of(Leaky(H))).recurrences
-    assert choice.form == "plain loop" and "no stages" in choice.why and not choice.ruled_out
+    assert choice.form == "plain loop" and "no stages" in choice.why and len(choice.ruled_out) == 1
     assert forms(Clipped(H), method=Associative()) == ["staged loop"]
 
 
@@ -173,9 +173,10 @@ def test_what_is_printed_has_methods_in_order_thresholds_and_obstacles():
     ]
     assert lines[4].startswith("  by     staged loop of Loop(): ")
     assert lines[5] == f"cell     {MinGRU(H)}"
-    assert lines[6].startswith("  by     associative scan of Associative(chunk=4): ")
-    assert re.fullmatch(r"memory   \S+ MB for the gradient, \S+ MB with .*'sqrt'", lines[7])
-    assert len(lines) == 8
+    assert lines[6] == "  not    Loop: it could, and comes after Associative"
+    assert lines[7].startswith("  by     associative scan of Associative(chunk=4): ")
+    assert re.fullmatch(r"memory   \S+ MB for the gradient, \S+ MB with .*'sqrt'", lines[8])
+    assert len(lines) == 9
 
 
 def test_the_thresholds_that_are_told_are_those_in_use(monkeypatch):
@@ -231,18 +232,18 @@ def test_explain_raises_what_scan_raises(options, message):
 # Precision
 
 
-@pytest.mark.parametrize("cell", [Elman(64), LSTM(64), GRU(64), Leaky(64), MinGRU(64)], ids=repr)
+@pytest.mark.parametrize("cell", [LSTM(64), Leaky(64), MinGRU(64)], ids=repr)
 def test_bfloat16_products_leave_carries_outputs_and_gradients_in_float32(cell):
     params, xs, carry = jax.tree.map(lambda a: a.astype(jnp.float32) / 4, draw(cell, B))
 
-    def run(params, method):
-        return scan(cell, params, xs, carry, method=method)
+    def run(method):
+        def loss(params):
+            out = scan(cell, params, xs, carry, method=method)
+            return total(out), out
 
-    def gradient(method):
-        return jax.grad(lambda params: total(run(params, method)))(params)
+        return jax.jit(jax.grad(loss, has_aux=True))(params)
 
-    narrow = Loop(dtype="bfloat16")
-    for pair in ((run(params, None), run(params, narrow)), (gradient(None), gradient(narrow))):
+    for pair in zip(run(None), run(Loop(dtype="bfloat16")), strict=True):
         for a, b in zip(*map(jax.tree.leaves, pair), strict=True):
             assert b.dtype == jnp.float32
             # Seven bits of a weight are kept, and five steps add up what is lost.

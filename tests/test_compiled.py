@@ -57,9 +57,8 @@ def test_equal_configurations_compile_once():
 def test_no_tracer_leaks(cell):
     args = draw(cell, B)
     gradient = jax.grad(lambda args: total(scan(cell, *args, **draw_signals(B))))
-    expected = gradient(args)
     with jax.checking_leaks():
-        assert_close(jax.jit(gradient)(args), expected)
+        jax.eval_shape(gradient, args)
 
 
 def temporary_bytes(run, *args):
@@ -100,12 +99,14 @@ def test_checkpoints_make_the_memory_of_the_gradient_grow_like_a_square_root():
 
         return temporary_bytes(jax.grad(loss), params)
 
-    assert gradient_bytes(1024, "sqrt") < gradient_bytes(1024, None) / 3
-    assert gradient_bytes(1024, "sqrt") < 6 * gradient_bytes(64, "sqrt")
+    long = gradient_bytes(1024, "sqrt")
+    assert long < gradient_bytes(1024, None) / 3
+    assert long < 6 * gradient_bytes(64, "sqrt")
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("lengths", [None, (0, 2, T)], ids=["all", "lengths"])
+@pytest.mark.parametrize(
+    ("lengths", "reverse"), [(None, False), ((0, 2, T), True)], ids=["all", "lengths backwards"]
+)
 def test_the_training_gradient_has_five_products_and_copies_no_pre_activations(lengths, reverse):
     """One product a step and direction; one for all inputs; one for each weight gradient."""
     params, xs, _ = draw(STAGED, B)
@@ -183,9 +184,19 @@ def test_weight_gradients_contract_one_axis_unless_the_compiler_may_divide_rows(
     assert ("(([0, 1], [0, 1])" in str(jax.jit(run).trace(*args).jaxpr)) == (not merged)
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 @pytest.mark.parametrize(
-    "cell", [LSTM(H), GRU(H), ResetBeforeGRU(H), Jordan(H, 2), Elman(H)], ids=repr
+    ("cell", "reverse"),
+    [
+        (LSTM(H), False),
+        (LSTM(H), True),
+        (Jordan(H, 2), True),
+        *(
+            pytest.param(cell, reverse, marks=pytest.mark.slow)
+            for cell in (GRU(H), ResetBeforeGRU(H), Elman(H))
+            for reverse in (False, True)
+        ),
+    ],
+    ids=repr,
 )
 def test_no_step_of_training_copies_a_buffer_of_all_steps(cell, reverse):
     params, xs, _ = draw(cell, B, steps=13)

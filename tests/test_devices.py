@@ -10,14 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from device_worker import assert_equal, whole_batch, whole_state, whole_step
 from draws import total
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
-from test_layers import KEY, LAYERS, LENGTHS, RESETS, draw
+from layer_draws import KEY, LAYERS, LENGTHS, RESETS, draw
 
-from rnnjax.layers import Embedding
+import rnnjax
+from rnnjax import training
+from rnnjax.layers import RNN, Embedding
 from rnnjax.training import fit, shard, shard_weights
 
 WORKER = Path(__file__).with_name("device_worker.py")
@@ -124,3 +128,17 @@ def test_rows_of_a_layer_may_be_divided_by_shard_map(layer):
     run = jax.shard_map(gradient, mesh=mesh, in_specs=specs, out_specs=whole)
     found = jax.eval_shape(run, params, xs, LENGTHS, RESETS, KEY)
     assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, params)
+
+
+def test_a_step_under_an_explicit_mesh_is_refused_in_a_sentence():
+    model, optimizer = RNN(rnnjax.GRU(2)), optax.sgd(0.1)
+    step = training.train_step(training.SequenceObjective(model, training.squared_error), optimizer)
+    key = jax.random.key(0)
+    state = training.train_state(model.init(key, 1), optimizer, key)
+    batch = training.Batch(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2)))
+    mesh = AbstractMesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    with (
+        jax.sharding.use_abstract_mesh(mesh),
+        pytest.raises(ValueError, match="expected arrays on a mesh of automatic axes, got"),
+    ):
+        jax.eval_shape(step, state, batch)

@@ -58,7 +58,8 @@ def test_gradients_of_a_linear_network_decay_as_the_powers_of_its_spectral_radiu
     # The longest eigenvalue of a positive matrix is real: a gradient can point along its vector.
     values, vectors = np.linalg.eig(w_h)
     g = np.real(vectors[:, abs(values).argmax()])
-    flow = gradient_flow(LINEAR, params, xs, lambda ys: ys[-1] @ (3 * g), carry)
+    run = jax.jit(partial(gradient_flow, LINEAR), static_argnums=2)
+    flow = run(params, xs, lambda ys: ys[-1] @ (3 * g), carry)
     powers = spectral_radius(w_h) ** np.arange(T, 0, -1)
     assert 0.5 < spectral_radius(w_h) < 1
     np.testing.assert_allclose(flow["all"], 3 * powers, rtol=1e-11)
@@ -87,7 +88,7 @@ def test_memory_of_a_linear_network():
     params, xs, carry = draw(LINEAR, T, 2)
     powers = [np.linalg.matrix_power(params.w_h, T - 1 - t) for t in range(T)]
     expected = [np.linalg.norm(params.w_x @ power) for power in powers]
-    horizon = memory_horizon(LINEAR, params, xs, carry)
+    horizon = jax.jit(partial(memory_horizon, LINEAR))(params, xs, carry)
     np.testing.assert_allclose(horizon, np.stack([expected] * 2, axis=1), rtol=1e-11)
 
 
@@ -96,9 +97,13 @@ def test_nothing_overflows_or_vanishes_in_a_long_sequence():
     with jax.enable_x64(False):
         params = LINEAR.init(KEY, 3)._replace(w_h=jnp.asarray(radius * orthogonal(), jnp.float32))
         xs = jnp.ones((steps, 3))
-        jacobians = step_jacobians(LINEAR, params, xs)
-        flow = gradient_flow(LINEAR, params, xs, lambda ys: ys[-1, 0])["all"]
-        horizon = memory_horizon(LINEAR, params, xs)
+
+        @jax.jit
+        def run(params, xs):
+            flow = gradient_flow(LINEAR, params, xs, lambda ys: ys[-1, 0])["all"]
+            return step_jacobians(LINEAR, params, xs), flow, memory_horizon(LINEAR, params, xs)
+
+        jacobians, flow, horizon = run(params, xs)
         for factor in (1, 2):  # 1e-33 and 1e+870
             logs = log_product_singular_values(factor * jacobians)[-1]
             np.testing.assert_allclose(logs, steps * np.log(factor * radius), rtol=1e-3)
@@ -194,7 +199,7 @@ def test_counts_and_keys_in_the_carry_are_no_directions_in_which_it_can_change()
     cell, params, xs = Logistic(), jnp.asarray(4.0), jnp.ones((3, 2, 1))
     jacobians = step_jacobians(cell, params, xs)[..., 0, 0]
     np.testing.assert_allclose(jacobians, np.stack([slopes(0.3)] * 2, 1))
-    flow = gradient_flow(cell, params, xs, lambda ys: ys[-1].sum())
+    flow = jax.jit(lambda: gradient_flow(cell, params, xs, lambda ys: ys[-1].sum()))()
     expected = abs(np.cumprod(slopes(0.3)[::-1])[::-1])
     np.testing.assert_allclose(flow["h"], np.stack([expected] * 2, 1))
     np.testing.assert_array_equal(flow["all"], flow["h"])
@@ -206,8 +211,9 @@ def test_counts_and_keys_in_the_carry_are_no_directions_in_which_it_can_change()
 def test_the_arrays_of_a_carry_have_names():
     cell = Stack((Elman(2), LSTM(3)))
     params, xs, carry = draw(cell, 1)
-    flow = gradient_flow(cell, params, xs, lambda ys: (ys**2).sum(), carry)
-    gradient = jax.grad(lambda carry: (cell.step(params, carry, xs[0])[1] ** 2).sum())(carry)
+    flow = jax.jit(lambda: gradient_flow(cell, params, xs, lambda ys: (ys**2).sum(), carry))()
+    loss = jax.jit(jax.grad(lambda carry: (cell.step(params, carry, xs[0])[1] ** 2).sum()))
+    gradient = loss(carry)
     parts = {"0": gradient[0], "1.h": gradient[1].h, "1.c": gradient[1].c}
     parts["all"] = np.concatenate(list(parts.values()))
     chex.assert_trees_all_close(flow, {k: np.linalg.norm(v)[None] for k, v in parts.items()})
@@ -246,9 +252,10 @@ def test_garbage_reaches_no_gradient_of_a_diagnostic():
 def test_an_ensemble_is_a_vmap(diagnostic):
     cell = LSTM(2)
     members = [draw(cell, 3, 2, seed=seed) for seed in (0, 10)]
-    together = jax.jit(jax.vmap(lambda args: diagnostic(cell, *args)))(stacked(members))
+    run = jax.jit(lambda args: diagnostic(cell, *args))
+    together = jax.jit(jax.vmap(run))(stacked(members))
     for i, member in enumerate(members):
-        chex.assert_trees_all_close(at(together, i), diagnostic(cell, *member), rtol=1e-9)
+        chex.assert_trees_all_close(at(together, i), run(member), rtol=1e-9)
 
 
 def test_what_does_not_fit_is_refused():

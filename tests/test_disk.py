@@ -24,7 +24,8 @@ from rnnjax.layers import (
 )
 
 OWN = {type(case.cell) for case in CASES if type(case.cell).__module__ == "cases"}
-SAVED = [case for case in CASES if "<function" not in repr(case.cell)]
+# A function of a user has no name by which it could be found again.
+SAVED = [case for case in CASES if case.id != "Stack"]
 DEEP = Sequential(
     (
         Embedding(7, 3),

@@ -1,6 +1,6 @@
 """Every mistake is answered with what was expected, what came, and the usual cause."""
 
-# pyright: reportArgumentType=false, reportIndexIssue=false
+# pyright: reportArgumentType=false, reportIndexIssue=false, reportCallIssue=false
 
 import jax
 import jax.numpy as jnp

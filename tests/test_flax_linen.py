@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import Gated, random_like
+from cases import Gated, GatedCarry, random_like
 from draws import total
 from jax.sharding import PartitionSpec
 
@@ -102,6 +102,7 @@ def test_a_carry_needs_no_parameters_and_makes_none():
     carry = rln.Cell(LSTM(H)).initialize_carry(KEY, (B, F))
     assert isinstance(carry, LSTMCarry) and carry.h.shape == (B, H) and not carry.c.any()
     assert rln.Cell(GRU(H), parent=None).initialize_carry(None, (2, B, F)).shape == (2, B, H)
+    tree: Any
     ys, tree = OwnCarry().init_with_output(KEY, XS)
     (name,) = tree["params"]
     close(ys, RNN(GRU(H)).apply(GRUParams(**tree["params"][name]), XS)[1])
@@ -113,8 +114,9 @@ def test_a_carry_made_of_parameters_needs_them():
     with pytest.raises(ValueError, match="expected a bound module, since Gated"):
         rln.Cell(cell).initialize_carry(KEY, (B, F))
     shape = (B, F)
-    carry = rln.Cell(cell).apply(variables(params), KEY, shape, method="initialize_carry")
-    close(carry.c, jnp.broadcast_to(params.start, (B, H)))
+    start = rln.Cell(cell).apply(variables(params), KEY, shape, method="initialize_carry")
+    assert isinstance(start, GatedCarry)
+    close(start.c, jnp.broadcast_to(params.start, (B, H)))
 
 
 def test_a_plain_pair_is_no_carry_of_an_lstm():

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import random_like
+from cases import Leaky, random_like
 from jax.ad_checkpoint import checkpoint_name
 
 from rnnjax import GRU, LSTM, Cell, Elman, ProjectedLSTM, ResetBeforeGRU, Stack
@@ -112,8 +112,9 @@ def test_gates_of_one_name_are_numbered_and_a_cell_may_have_none():
     stack = units(Stack((ResetBeforeGRU(2), LSTM(3), Elman(2), LSTM(2))))
     lstms = {f"{name} gate {i}": 4 - i for name in ("input", "forget", "output") for i in (1, 2)}
     gru = {"reset gate": 2, "update gate": 2}
-    assert stack == gru | lstms | {"candidate 1": 2, "candidate 2": 3, "candidate 3": 2}
-    assert units(Elman(2)) == {}
+    others = {"candidate 1": 2, "candidate 2": 3, "hidden state": 2, "candidate 3": 2}
+    assert stack == gru | lstms | others
+    assert units(Leaky(2)) == {}
 
 
 def test_a_gate_that_several_stages_compute_is_shown_once():

@@ -59,7 +59,7 @@ def test_the_scale_of_input_weights_is_that_of_one_gate(cell, gates):
 @each_dtype
 def test_forget_bias_is_in_the_second_block_alone(dtype):
     b = LSTM(H, forget_bias=1.5).init(KEY, F, dtype=dtype).b
-    assert b.dtype == dtype
+    assert b is not None and b.dtype == dtype
     expected = np.zeros(4 * H)
     expected[H : 2 * H] = 1.5
     np.testing.assert_array_equal(np.asarray(b, np.float64), expected)

@@ -31,6 +31,12 @@ MODEL = Sequential((Embedding(VOCABULARY, 3), RNN(rnnjax.LSTM(4)), Dense(VOCABUL
 KEY = jax.random.key(0)
 
 
+@jax.jit
+def apply(params, inputs, carry=None):
+    """The final carry and outputs of the model."""
+    return MODEL.apply(params, inputs, carry)
+
+
 def close(a, b, tolerance=1e-5):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, tolerance, tolerance), a, b)
 
@@ -59,7 +65,7 @@ def test_a_step_is_one_update_with_the_gradient_of_the_objective():
         _, ys = model.apply(params, batch.inputs, lengths=batch.lengths)
         return ((ys - 1) ** 2)[np.array([0, 2])].mean()
 
-    value, gradient = jax.value_and_grad(loss)(params)
+    value, gradient = jax.jit(jax.value_and_grad(loss))(params)
     norm = np.sqrt(sum(np.sum(np.square(g)) for g in jax.tree.leaves(gradient)))
     optimizer = clipped(optax.sgd(0.5), 1e-3)
     step = train_step(
@@ -109,55 +115,56 @@ def test_every_step_draws_fresh_noise():
 def test_tbptt_hands_the_carry_on_and_stops_the_gradient_there():
     params, text = random_params(), tokens(2, 13)
     carry = MODEL.init_carry(params, (2,))
-    objective = jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True)
+    objective = jax.jit(jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True))
     for batch in windows(np.asarray(text), 6):
 
         def loss(params, before, batch=batch):
-            return cross_entropy(MODEL.apply(params, batch.inputs, before)[1], batch.targets)
+            return cross_entropy(apply(params, batch.inputs, before)[1], batch.targets)
 
-        expected = jax.value_and_grad(loss)(params, carry)
+        expected = jax.jit(jax.value_and_grad(loss))(params, carry)
         (value, after), gradient = objective(params, carry, batch)
         close((value, gradient), expected)
-        close(after, MODEL.apply(params, batch.inputs, carry)[0])
+        close(after, apply(params, batch.inputs, carry)[0])
         carry = after
-    through_both = jax.grad(lambda p: loss(p, MODEL.apply(p, text[:, :6])[0]))(params)
+    through_both = jax.jit(jax.grad(lambda p: loss(p, apply(p, text[:, :6])[0])))(params)
     assert not np.allclose(through_both[1].w_h, gradient[1].w_h)  # what is stopped is not nothing
 
 
-@pytest.mark.parametrize("context", [3, 4, 11])
+@pytest.mark.parametrize("context", [4, pytest.param(11, marks=pytest.mark.slow)])
 def test_a_context_lets_the_gradient_flow_further_back(context):
     params, text = random_params(), np.asarray(tokens(2, 13))
     carry, steps = MODEL.init_carry(params, (2,)), 3
-    objective = jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True)
+    objective = jax.jit(jax.value_and_grad(TBPTTObjective(MODEL, cross_entropy), has_aux=True))
     for number, batch in enumerate(windows(text, steps, context=context)):
         start = number * steps
         first = max(start - context, 0)
 
         def loss(params, first=first, stop=start + steps):
-            before, _ = MODEL.apply(params, text[:, :first]) if first else (None, None)
+            before, _ = apply(params, text[:, :first]) if first else (None, None)
             before = jax.lax.stop_gradient(before)
-            _, logits = MODEL.apply(params, text[:, first:stop], before)
+            _, logits = apply(params, text[:, first:stop], before)
             return cross_entropy(logits[:, -steps:], text[:, stop - steps + 1 : stop + 1])
 
         (value, carry), gradient = objective(params, carry, batch)
-        close((value, gradient), jax.value_and_grad(loss)(params))
+        close((value, gradient), jax.jit(jax.value_and_grad(loss))(params))
     assert number == 3
 
 
 def test_no_gradient_flows_through_the_burn_in():
     params, text = random_params(), np.asarray(tokens(2, 13))
-    carry = MODEL.apply(params, text[:, :2])[0]
+    carry = apply(params, text[:, :2])[0]
     batch = Batch(text[:, 2:9], text[:, 7:10])  # 4 steps of context, 2 of which burn in
     objective = TBPTTObjective(MODEL, cross_entropy, burn_in=2)
 
     def loss(params):
-        before, _ = MODEL.apply(jax.lax.stop_gradient(params), text[:, 2:4], carry)
-        _, logits = MODEL.apply(params, text[:, 4:9], before)
+        before, _ = apply(jax.lax.stop_gradient(params), text[:, 2:4], carry)
+        _, logits = apply(params, text[:, 4:9], before)
         return cross_entropy(logits[:, -3:], batch.targets)
 
-    (value, after), gradient = jax.value_and_grad(objective, has_aux=True)(params, carry, batch)
-    close((value, gradient), jax.value_and_grad(loss)(params))
-    close(after, MODEL.apply(params, text[:, 2:5], carry)[0])  # three targets, three steps on
+    run = jax.jit(jax.value_and_grad(objective, has_aux=True))
+    (value, after), gradient = run(params, carry, batch)
+    close((value, gradient), jax.jit(jax.value_and_grad(loss))(params))
+    close(after, apply(params, text[:, 2:5], carry)[0])  # three targets, three steps on
     with pytest.raises(ValueError, match="expected a context of at least 2 steps.*got 1: 4 inputs"):
         objective(params, carry, Batch(text[:, :4], text[:, 1:4]))
 
@@ -168,7 +175,7 @@ def test_documents_start_afresh_where_the_windows_say_so():
     resets[0, 4] = True
     objective, carry = TBPTTObjective(MODEL, cross_entropy), MODEL.init_carry(params, (1,))
     found = evaluate(objective, params, windows(text, 2, resets=resets), carry)
-    parts = [cross_entropy(MODEL.apply(params, x)[1], y) for x, y in _documents(text)]
+    parts = [cross_entropy(apply(params, x)[1], y) for x, y in _documents(text)]
     assert found == pytest.approx(float(np.mean(parts)), rel=1e-5)
 
 
@@ -191,10 +198,10 @@ def test_windows_cover_streams_in_order_and_targets_are_one_step_later():
         streams(np.arange(4), 5)
 
 
-@pytest.mark.parametrize("context", [0, 3, 5])
+@pytest.mark.parametrize("context", [0, 3])
 def test_evaluation_in_windows_equals_one_pass(context):
     params, text = random_params(), np.asarray(tokens(2, 13))
-    _, logits = MODEL.apply(params, text[:, :12])
+    _, logits = apply(params, text[:, :12])
     whole = cross_entropy(logits, text[:, 1:])
     objective, carry = TBPTTObjective(MODEL, cross_entropy), MODEL.init_carry(params, (2,))
     close(evaluate(objective, params, windows(text, 4, context=context), carry), whole)
@@ -206,7 +213,7 @@ def test_evaluation_weighs_batches_by_what_counts():
     params, text = random_params(), np.asarray(tokens(5, 6))
     mask = np.random.default_rng(0).random((5, 6)) < 0.5
     objective = SequenceObjective(MODEL, cross_entropy)
-    whole = cross_entropy(MODEL.apply(params, text)[1], text, mask)
+    whole = cross_entropy(apply(params, text)[1], text, mask)
     batches = [Batch(text[rows], text[rows], mask[rows]) for rows in (slice(0, 1), slice(1, 5))]
     close(evaluate(objective, params, batches), whole)
     with pytest.raises(ValueError, match="expected at least one batch with predictions"):
@@ -220,9 +227,9 @@ def test_scheduled_sampling_is_the_loss_of_the_mixture():
     params, text = random_params(), tokens(3, 7)
     batch = Batch(text[:, :-1], text[:, 1:])
     objective = ScheduledSampling(MODEL, cross_entropy, optax.linear_schedule(1.0, 0.0, 2))
-    gradient = jax.value_and_grad(objective, has_aux=True)
+    gradient = jax.jit(jax.value_and_grad(objective, has_aux=True))
     step = jnp.zeros((), int)
-    plain = SequenceObjective(MODEL, cross_entropy)(params, (), batch)[0]
+    plain = jax.jit(SequenceObjective(MODEL, cross_entropy))(params, (), batch)[0]
     (loss, step), _ = gradient(params, step, batch, KEY)  # every token is kept at first
     close(loss, plain)
     (loss, step), found = gradient(params, step, batch, KEY)
@@ -232,11 +239,11 @@ def test_scheduled_sampling_is_the_loss_of_the_mixture():
     assert np.sum(mixture != batch.inputs) > 0
 
     def of_mixture(params):
-        return cross_entropy(MODEL.apply(params, mixture)[1], batch.targets)
+        return cross_entropy(apply(params, mixture)[1], batch.targets)
 
-    close((loss, found), jax.value_and_grad(of_mixture)(params))
+    close((loss, found), jax.jit(jax.value_and_grad(of_mixture))(params))
     assert int(step) == 2
-    close(objective(params, step, batch)[0], plain)  # without a key
+    close(jax.jit(objective)(params, step, batch)[0], plain)  # without a key
 
 
 def test_samples_come_from_the_prediction_before():
@@ -259,10 +266,9 @@ def test_inverse_sigmoid_is_the_papers():
 def test_generation_at_low_temperature_takes_the_likeliest_token():
     params, prompt = random_params(), tokens(3, 4)
     written = generate(MODEL, params, prompt, jax.random.key(0), length=6, temperature=1e-4)
-    text = prompt
-    for _ in range(6):
-        logits = MODEL.apply(params, text)[1][:, -1]
-        text = jnp.concatenate([text, logits.argmax(-1)[:, None]], axis=1)
+    text = jnp.pad(prompt, ((0, 0), (0, 6)))
+    for now in range(4, 10):
+        text = text.at[:, now].set(apply(params, text)[1][:, now - 1].argmax(-1))
     np.testing.assert_array_equal(written, text[:, 4:])
 
 
@@ -270,7 +276,7 @@ def test_generation_samples_from_the_softmax():
     params, prompt = random_params(), tokens(4)
     many = jnp.broadcast_to(prompt, (20_000, 4))
     first = generate(MODEL, params, many, jax.random.key(1), length=1, temperature=2.0)
-    expected = jax.nn.softmax(MODEL.apply(params, prompt[None])[1][0, -1] / 2)
+    expected = jax.nn.softmax(apply(params, prompt[None])[1][0, -1] / 2)
     np.testing.assert_allclose(np.bincount(first[:, 0], minlength=5) / 20_000, expected, atol=0.01)
     with pytest.raises(ValueError, match="at least one token"):
         generate(MODEL, params, prompt[:0], jax.random.key(0), length=1)

@@ -14,7 +14,7 @@ from .._core import Cell
 from .._masks import clean, stop_where_nothing_counts, valid_steps
 from .._trees import inexact, replace_inexact
 from ..cells import Record
-from ..engine import initial_carry, scan
+from ..engine import scan
 
 
 class Trajectory(NamedTuple):
@@ -36,14 +36,11 @@ def trajectory(cell: Cell, params: PyTree, xs: PyTree, carry: PyTree, lengths: A
     _, (_, after) = scan(Record(cell), params, xs, carry, lengths=lengths)
     steps, batch = steps_and_batch(cell, xs)
     weights = cell.prepare(cast_params(jax.tree.map(jnp.asarray, params)))
-    if carry is None:
-        carry = initial_carry(cell, weights, batch)
-    else:
-        carry = fit_carry(cell, weights, jax.tree.map(jnp.asarray, carry), batch)
+    carry = fit_carry(cell, weights, jax.tree.map(jnp.asarray, carry), batch)
     carries = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b])[:steps], carry, after)
-    if lengths is None or not steps:
+    valid = valid_steps(steps, None if lengths is None else jnp.asarray(lengths))
+    if valid is None or not steps:
         return Trajectory(weights, carry, carries, xs, jnp.ones((steps, *batch), bool))
-    valid = valid_steps(steps, jnp.asarray(lengths))
     carries, xs = clean(valid, (carries, xs))
     return Trajectory(stop_where_nothing_counts(valid, weights), carry, carries, xs, valid)
 

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._checks import check_positive
 from .._trees import where
 from ._method import Method
 from ._plain import read
@@ -22,8 +21,6 @@ class Associative(Method):
     Args:
         chunk: number of steps to do at once, one chunk after the other; the memory between the
             passes is that of a chunk. `None` does all.
-        dtype: as in `Method`.
-        precision: as in `Method`.
 
     Examples:
         >>> Associative(chunk=128).chunk
@@ -37,11 +34,6 @@ class Associative(Method):
     _: KW_ONLY
     chunk: int | None = None
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.chunk is not None:
-            object.__setattr__(self, "chunk", check_positive("chunk", self.chunk))
-
     def obstacle(self, cell, recurrence, steps):
         if not cell.linear:
             return f"{type(cell).__name__} is not linear in its carry"
@@ -54,7 +46,7 @@ class Associative(Method):
 
     def run(self, cell, recurrence, steps, reverse):
         weights, xs, noise, carry, start, masks = recurrence
-        time = Time(steps, reverse=reverse, precision=self.precision)
+        time = Time(steps, reverse=reverse)
 
         def chunk(carry, inputs, time):
             xs, noise, masks = inputs
@@ -63,8 +55,7 @@ class Associative(Method):
             ys = read(cell, weights, carries, xs, start, masks)
             return jax.tree.map(lambda a: a[0 if time.reverse else -1], carries), ys
 
-        with time.precisely():
-            return in_chunks(chunk, carry, (xs, noise, masks), time, self.chunk or steps)
+        return in_chunks(chunk, carry, (xs, noise, masks), time, self.chunk or steps)
 
 
 def fold(a: Any, b: Any, fresh: Any, masks: Any) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool
 
+from .._checks import check_update
 from .._masks import valid_steps
 from .._trees import where
 
@@ -39,4 +40,5 @@ def enter(now: Masks, start: Start, carry: Any) -> tuple[Any, Any]:
 
 def leave(now: Masks, held: Any, new: Any) -> Any:
     """The carry after a step."""
+    check_update(held, new)
     return new if now.valid is None else where(now.valid, new, held)

@@ -1,5 +1,6 @@
 """What the engine would do, and why, in words."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -24,13 +25,13 @@ class Explanation(NamedTuple):
     sqrt_bytes: int  # the same with `Loop(checkpoint="sqrt")`, in the method's dtype
 
     def __str__(self) -> str:
-        rows = [("methods", ", ".join(type(method).__name__ for method in self.methods))]
-        rows += [("", describe())]
+        names = ", ".join(type(method).__name__ for method in self.methods)
+        rows = [("methods", names), ("", describe())]
         for choice in self.recurrences:
             rows += [("cell", f"{choice.cell}")]
             rows += [("  not", f"{name}: {why}") for name, why in choice.ruled_out]
             rows += [("  by", f"{choice.form} of {choice.method}: {choice.why}")]
-        kept, sqrt = _size(self.gradient_bytes), _size(self.sqrt_bytes)
+        kept, sqrt = (f"{n / 1e6:.3g} MB" for n in (self.gradient_bytes, self.sqrt_bytes))
         rows += [("memory", f"{kept} for the gradient, {sqrt} with checkpoint='sqrt'")]
         return "\n".join(f"{name:<8} {text}" for name, text in rows)
 
@@ -83,12 +84,16 @@ def explain(
         found.append(choose(method, *recurrence))
         return found[-1]
 
-    static = dtype, options.get("reverse", False), options.get("length")
-    signals = jax.tree.map(jnp.asarray, tuple(map(options.get, ("lengths", "mask", "resets"))))
-    rest = options.get("context"), options.get("key"), signals
-    jax.eval_shape(lambda *given: compute(cell, note, *static, *given, *rest), params, xs, carry)
+    trace = partial(
+        compute,
+        cell,
+        note,
+        dtype,
+        options.get("reverse", False),
+        options.get("length"),
+        context=options.get("context"),
+        key=options.get("key"),
+        signals=jax.tree.map(jnp.asarray, tuple(map(options.get, ("lengths", "mask", "resets")))),
+    )
+    jax.eval_shape(trace, params, xs, carry)
     return Explanation(tuple(found), candidates(method), *sizes)
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.3g} MB"

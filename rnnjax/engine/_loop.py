@@ -1,6 +1,5 @@
 """One step after the other: the method that serves every cell."""
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY
 from functools import partial
 from math import isqrt
@@ -31,8 +30,6 @@ class Loop(Method):
             The fast gradient of a staged cell is a rule for reverse mode, over which JAX refuses
             forward mode with a `TypeError`; this gives up the rule. Forward over reverse
             (`jax.hessian`) works either way, and so does any other cell.
-        dtype: as in `Method`.
-        precision: as in `Method`.
 
     Examples:
         >>> Loop(checkpoint="sqrt").unroll
@@ -68,34 +65,37 @@ class Loop(Method):
         return "staged loop", "weight gradients are large products, and so are projections"
 
     def _obstacle_to_stages(self, recurrence, steps):
-        leaves = jax.tree.leaves(recurrence.carry)
         if not isinstance(steps, int):
             return "the number of steps is not known while JAX traces, and chunks are made of it"
         if steps < 2:
-            return "there are no two steps to take work together"
+            return "there are no two steps whose work could be done together"
         if self.forward_mode:
             return "forward mode was asked for, and the staged gradient is for reverse mode"
         if recurrence.xs is None:
             return "there are no inputs to project"
-        if any(jnp.issubdtype(a.dtype, jax.dtypes.extended) for a in leaves):
+        kinds = {a.dtype for a in jax.tree.leaves(recurrence.carry)}
+        if any(jnp.issubdtype(kind, jax.dtypes.extended) for kind in kinds):
             return "a random key in the carry cannot be kept in a buffer"
         return None
 
     def run(self, cell, recurrence, steps, reverse):
         weights, xs, noise, carry, start, masks = recurrence
-        name, _ = self.form(cell, recurrence, steps)
-        loop = partial(LOOPS[name], cell)
-        unroll = self.unroll if isinstance(steps, int) else 1
+        loop = partial(LOOPS[self.form(cell, recurrence, steps)[0]], cell)
+        # What is only known when it runs can be neither unrolled nor divided.
+        size, unroll = (self.segment(steps), self.unroll) if isinstance(steps, int) else (steps, 1)
         time = Time(steps, reverse=reverse, unroll=unroll, precision=self.precision)
 
-        def segment(carry, inputs, time):
+        def segment(time, carry, inputs):
             xs, noise, masks = inputs
             return loop(time, weights, xs, noise, carry, start, masks)
 
-        size = self.segment(steps) if isinstance(steps, int) else steps
-        if isinstance(steps, int) and size < steps:
-            return in_chunks(_recomputed(segment), carry, (xs, noise, masks), time, size)
-        return segment(carry, (xs, noise, masks), time)
+        def recomputed(carry, inputs, time):
+            # The gradient keeps only the carry before it.
+            return jax.checkpoint(partial(segment, time), prevent_cse=False)(carry, inputs)
+
+        if size == steps:
+            return segment(time, carry, (xs, noise, masks))
+        return in_chunks(recomputed, carry, (xs, noise, masks), time, size)
 
     def segment(self, steps: int) -> int:
         """Number of steps between two carries that the gradient keeps; `steps` for no segments."""
@@ -105,16 +105,6 @@ class Loop(Method):
             # Twice the root: half as many weight gradients to add up, for hardly more memory.
             return even_chunk(steps, 2 * (isqrt(steps - 1) + 1))
         return min(self.checkpoint, steps)
-
-
-def _recomputed(segment: Callable) -> Callable:
-    """A segment of which the gradient keeps only the carry before it."""
-
-    def run(carry, inputs, time):
-        body = partial(segment, time=time)
-        return jax.checkpoint(body, prevent_cse=False)(carry, inputs)
-
-    return run
 
 
 def _staged(cell, time, weights, xs, noise, carry, start, masks):

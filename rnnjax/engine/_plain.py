@@ -23,8 +23,7 @@ def plain_loop(
         new = advance(cell, weights, entered, inputs(cell, weights, x, *noise))
         return leave(now, held, new), cell.readout(weights, new, x)
 
-    with time.precisely():
-        return time.scan(body, carry, (xs, noise, masks))
+    return time.scan(body, carry, (xs, noise, masks))
 
 
 def linear_loop(
@@ -34,21 +33,19 @@ def linear_loop(
 
     Everything but `a h + b` is done for all steps at once, the readout included.
     """
-    with time.precisely():
-        a, b = cell.elements(weights, xs, *noise)
-        rates, constants = _over_time(a, b)
+    a, b = cell.elements(weights, xs, *noise)
+    rates, constants = _over_time(a, b)
 
-        def body(carry, row):
-            rates, b, now = row
-            held, _ = enter(Masks(None, now.resets), start, carry)
-            a = [r if c is None else c for r, c in zip(rates, constants, strict=True)]
-            a = jax.tree.unflatten(jax.tree.structure(carry), a)
-            new = jax.tree.map(lambda a, h, b: along(a, b) * h + b, a, held, b)
-            new = leave(now, held, new)
-            return new, new
+    def body(carry, row):
+        rates, b, now = row
+        held, _ = enter(Masks(None, now.resets), start, carry)
+        a = [r if c is None else c for r, c in zip(rates, constants, strict=True)]
+        a = jax.tree.unflatten(jax.tree.structure(carry), a)
+        new = leave(now, held, jax.tree.map(lambda a, h, b: along(a, b) * h + b, a, held, b))
+        return new, new
 
-        carry, carries = time.scan(body, carry, (rates, b, masks))
-        return carry, read(cell, weights, carries, xs, start, masks)
+    carry, carries = time.scan(body, carry, (rates, b, masks))
+    return carry, read(cell, weights, carries, xs, start, masks)
 
 
 def _over_time(a: Any, b: Any) -> tuple[list, list]:

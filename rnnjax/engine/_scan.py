@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 from .._arguments import (
     cast_params,
     check_context,
+    check_free_run,
     check_inputs,
     check_params,
     fit_carry,
@@ -26,6 +27,7 @@ from .._wrapper import check_cell
 from ._entry import Start, enter, make_masks
 from ._method import Method, Recurrence
 from ._methods import choose
+from ._time import precisely
 
 
 def scan(
@@ -45,17 +47,15 @@ def scan(
 ) -> tuple[PyTree, PyTree]:
     """Runs a cell over a batch of sequences, as `jax.lax.scan` runs a function.
 
-    Works eagerly and under `jit`, `vmap` (over parameters, inputs or both), `shard_map`, `grad`
-    and `grad` of `grad`. Forward mode: see `Loop`. Calls with equal cells, options and
-    shapes share one compilation.
+    Works eagerly and under `jit`, `vmap`, `shard_map`, `grad` and `grad` of `grad`; forward mode:
+    see `Loop`. Calls with equal cells, options and shapes share one compilation.
 
     Args:
         cell: the cell.
         params: its parameters, from `cell.init`.
         xs: inputs `[T, *batch, features]`, time first, any number of batch axes or none; or
             a pytree of such arrays. T may be 0. `None` runs freely for `length` steps.
-        carry: the carry to start from; by default `cell.init_carry(params, batch)`. Real arrays
-            in it may be narrower than the loop keeps them, and not wider.
+        carry: the carry to start from; by default `cell.init_carry(params, batch)`.
         context: what a cell with `takes_context` attends to, the same at every step.
         key: the source of noise; without a key there is none (evaluation).
         lengths: number of valid steps of each sequence, `[*batch]`; the rest is padding.
@@ -121,8 +121,9 @@ def scan(
 
 @partial(jax.jit, static_argnames=("reverse", "length"))
 def _scan(cell, method, *args, reverse, length):
-    dtype = None if method is None else method.dtype
-    return compute(cell, partial(choose, method), dtype, reverse, length, *args)
+    dtype, precision = (None, None) if method is None else (method.dtype, method.precision)
+    with precisely(precision):
+        return compute(cell, partial(choose, method), dtype, reverse, length, *args)
 
 
 def compute(cell, choose, dtype, reverse, length, params, xs, carry, context, key, signals):
@@ -139,10 +140,9 @@ def compute(cell, choose, dtype, reverse, length, params, xs, carry, context, ke
         check_signals(length, batch, *signals)
     weights = cell.prepare(params, context=context, key=keys[0], batch_shape=batch)
     noise = None if keys[1] is None else cell.noise(weights, keys[1], (length, *batch))
-    if carry is None:
-        carry = initial_carry(cell, weights, batch)
-    else:
-        carry = fit_carry(cell, weights, carry, batch)
+    carry = fit_carry(cell, weights, carry, batch)
+    if xs is None:
+        check_free_run(cell, weights, carry)
 
     # Where there is no step there is nothing to mask, nor a valid step to look for.
     masks = make_masks(length, *(None, None, None) if length == 0 else signals)

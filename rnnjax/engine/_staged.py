@@ -21,6 +21,7 @@ from jax import lax
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
 from .._core import Cell, pre_activations
+from .._sharding import match_varying_axes
 from .._trees import (
     add,
     exact,
@@ -34,7 +35,7 @@ from .._trees import (
 )
 from . import _choice
 from ._entry import Start, enter, leave
-from ._time import Time, even_chunk, in_chunks, match_varying_axes, read_row, scan_ahead, write_row
+from ._time import Time, even_chunk, in_chunks, precisely, read_row, scan_ahead, write_row
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -50,7 +51,7 @@ def _precisely(rule: Callable) -> Callable:
 
     @wraps(rule)
     def wrapped(cell, time, *args):
-        with time.precisely():
+        with precisely(time.precision):
             return rule(cell, time, *args)
 
     return wrapped
@@ -127,11 +128,23 @@ def _forward(cell, time, *args):
 @_precisely
 def _backward(cell, time, residuals, cotangents):
     weights, xs, noise, carry, start, masks, carries, s = residuals
+    d_s, d_carry, d_fresh, d_weights = _loop_back(cell, time, residuals, cotangents)
+    # Shifting the carries makes a copy, which must not live during the loop.
+    carries, d_s = lax.optimization_barrier((carries, d_s))
+    _, entered = jax.vmap(enter, (0, None, 0))(masks, start, _carries_before(time, carry, carries))
+    d_products, d_xs, d_noise = _pull_stages(cell, weights, xs, noise, entered, s)(d_s)
+    given = (weights, xs, noise, carry, start.fresh)
+    gradients = (add(d_weights, d_products), d_xs, d_noise, d_carry, d_fresh)
+    *gradients, d_fresh = map(_with_nones, given, gradients)
+    return *gradients, Start(d_fresh), None
+
+
+def _loop_back(cell, time, residuals, cotangents):
+    """The gradients of all pre-activations, the first carry, `fresh`, and weights of `update`."""
+    weights, xs, noise, carry, start, masks, carries, s = residuals
     d_last, d_carries = (_cotangents(carry, d) for d in cotangents)
-    d_last = [
-        jnp.zeros(a.shape, a.dtype) if d is None else d
-        for a, d in zip(inexact(carry), d_last, strict=True)
-    ]
+    zero = zeros_like(inexact(carry))
+    d_last = [z if d is None else d for z, d in zip(zero, d_last, strict=True)]
     back = time.reversed()
     transposed = lax.optimization_barrier(_transpose_weights(weights, carry))
 
@@ -139,11 +152,10 @@ def _backward(cell, time, residuals, cotangents):
         t, d_carry, d_fresh, d_weights = state
         d_s, (rest, z, now, d_after) = inputs
         d_carry = [d if e is None else d + e for d, e in zip(d_carry, d_after, strict=True)]
-        before = _carry_before(time, t, carry, carries)
         d_carry, d_fresh_now, d_now, d_s = _pull_step(
             cell,
             _transpose_weights(transposed, carry),
-            (start, now, before),
+            (start, now, _carry_before(time, t, carry, carries)),
             z,
             replace_inexact(s, d_s, rest),
             d_carry,
@@ -154,22 +166,11 @@ def _backward(cell, time, residuals, cotangents):
     # Only a `recur` that is not linear in `z` reads it; for the others XLA drops this product.
     z = cell.project(weights, xs, *noise)
     zeros = zeros_like(inexact(start.fresh)), zeros_like(inexact(weights))
-    state = match_varying_axes(
-        (jnp.asarray(back.first), d_last, *zeros), (inexact(s), d_last, inexact(carries))
-    )
+    state = (jnp.asarray(back.first), d_last, *zeros)
+    state = match_varying_axes(state, (inexact(s), d_last, inexact(carries)))
     # The gradients of the pre-activations are written over them; integers among them have none.
     state, d_s, _ = scan_ahead(body, state, inexact(s), (exact(s), z, masks, d_carries), back)
-    _, d_carry, d_fresh, d_weights = state
-
-    # Shifting the carries makes a copy, which must not live during the loop.
-    carries, d_s = lax.optimization_barrier((carries, d_s))
-    _, entered = jax.vmap(enter, (0, None, 0))(masks, start, _carries_before(time, carry, carries))
-    d_weights_too, d_xs, d_noise = _pull_stages(cell, weights, xs, noise, entered, s)(d_s)
-    d_weights = add(d_weights, d_weights_too)
-    given = (weights, xs, noise, carry, start.fresh)
-    gradients = (d_weights, d_xs, d_noise, d_carry, d_fresh)
-    *gradients, d_fresh = map(_with_nones, given, gradients)
-    return *gradients, Start(d_fresh), None
+    return d_s, *state[1:]
 
 
 staged_loop.defvjp(_forward, _backward, symbolic_zeros=True)

@@ -16,21 +16,15 @@ from .._static import Static
 class Time(Static):
     """How a loop runs over time.
 
-    Args:
-        steps: number of steps.
-        reverse: whether from the last step to the first.
-        unroll: steps in one turn of the compiled loop.
-        precision: of the products, as in `jax.default_matmul_precision`; `None` leaves it.
-
     Examples:
         >>> Time(5, reverse=True).first, Time(5, reverse=True).after(4)
         (4, 3)
     """
 
-    steps: Any
+    steps: Any  # not known before it runs in an artifact for any number of steps
     reverse: bool = False
-    unroll: int = 1
-    precision: str | None = None
+    unroll: int = 1  # steps in one turn of the compiled loop
+    precision: str | None = None  # of products, as in `jax.default_matmul_precision`
 
     @property
     def first(self) -> Any:
@@ -45,16 +39,15 @@ class Time(Static):
         """Time in the other direction."""
         return replace(self, reverse=not self.reverse)
 
-    def precisely(self) -> AbstractContextManager:
-        """The context in which to trace what a loop computes."""
-        if self.precision is None:
-            return nullcontext()
-        return jax.default_matmul_precision(self.precision)
-
     def scan(self, body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
         """`lax.scan` in this direction."""
         length = None if jax.tree.leaves(xs) else self.steps
         return lax.scan(body, carry, xs, length, reverse=self.reverse, unroll=self.unroll)
+
+
+def precisely(precision: str | None) -> AbstractContextManager:
+    """The context in which products have a precision; `None` leaves it."""
+    return jax.default_matmul_precision(precision) if precision else nullcontext()
 
 
 def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, time: Time) -> tuple[Any, Any, Any]:
@@ -107,13 +100,11 @@ def in_chunks(body: Callable, carry: Any, xs: Any, time: Time, size: int) -> tup
 
     if not rest:
         return of_chunks(carry)
-    if time.reverse:
-        carry, end = of_rest(carry)
-        carry, ys = of_chunks(carry)
-    else:
-        carry, ys = of_chunks(carry)
-        carry, end = of_rest(carry)
-    return carry, jax.tree.map(lambda a, b: lax.concatenate([a, b], 0), ys, end)
+    first, second = (of_rest, of_chunks) if time.reverse else (of_chunks, of_rest)
+    carry, one = first(carry)
+    carry, two = second(carry)
+    pair = (two, one) if time.reverse else (one, two)
+    return carry, jax.tree.map(lambda *pair: lax.concatenate(pair, 0), *pair)
 
 
 def even_chunk(steps: int, most: int) -> int:

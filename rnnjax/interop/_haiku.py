@@ -106,7 +106,8 @@ def _translated(gates: Gates, forget: int) -> Gates:
     The update gate of a GRU changes sign: sigmoid(-a) = 1 - sigmoid(a).
     """
     dtype = gates.w_x.dtype
-    assert gates.biases is not None
+    if gates.biases is None:
+        raise ValueError("expected a cell with biases, as Haiku's have, got one without")
     match gates.w_x.shape[-2]:
         case 3:
             signs = np.array([[1], [-1], [1]], dtype)

@@ -13,7 +13,7 @@ class Signals(NamedTuple):
     """What accompanies a batch of sequences through layers; `None` for what there is not.
 
     Examples:
-        >>> Signals(lengths=jnp.array([1, 3])).valid(3).astype(int)
+        >>> Signals(lengths=jax.numpy.array([1, 3])).valid(3).astype(int)
         Array([[1, 0, 0],
                [1, 1, 1]], dtype=int32)
     """

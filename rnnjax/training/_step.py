@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from .._sharding import check_meshes
 from ._objectives import Objective
 
 
@@ -111,6 +112,7 @@ def train_step(
 
     @jax.jit
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
+        check_meshes(state, batch)
         key = jax.random.fold_in(state.key, state.step)
         (loss, carry), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.params, state.carry, batch, key

@@ -24,7 +24,9 @@ def _mix(rate, old, new):
     """The expectation; integers count on."""
     if isinstance(old, tuple):
         return type(old)(*(_mix(rate, a, b) for a, b in zip(old, new, strict=True)))
-    return new if np.issubdtype(np.asarray(old).dtype, np.integer) else rate * old + (1 - rate) * new
+    return (
+        new if np.issubdtype(np.asarray(old).dtype, np.integer) else rate * old + (1 - rate) * new
+    )
 
 
 def variationaldropout(params, carry, x, cell):

@@ -41,7 +41,7 @@ class ConvLSTM(MemoryCell[ConvLSTMParams]):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.ConvLSTM((6, 5), 8)
+        >>> cell = rnnjax.cells.ConvLSTM((6, 5), 8)
         >>> params = cell.init(jax.random.key(0), (6, 5, 3))
         >>> carry, y = cell.step(params, cell.init_carry(params, (2,)), jnp.ones((2, 6, 5, 3)))
         >>> y.shape

@@ -56,7 +56,8 @@ class ProjectedLSTM(MemoryCell[ProjectedLSTMParams]):
     _: KW_ONLY
     w_p_init: Initializer = "glorot_uniform"
 
-    num_products = 2
+    # The second has no product: what it gives is kept, so that no later stage computes it again.
+    num_products = 3
 
     @property
     def output_size(self) -> int:
@@ -79,11 +80,13 @@ class ProjectedLSTM(MemoryCell[ProjectedLSTMParams]):
     def project(self, weights, xs):
         return matmul(xs, weights.w_x)
 
-    def recur(self, weights, carry, z, s=None):
+    def recur(self, weights, carry, z, s=None, unprojected=None):
         if s is None:
             return add_bias(z, weights.b) + matmul(carry.h, weights.w_h)
-        unprojected = super().update(weights, carry, s).h
-        return matmul(unprojected, weights.w_p)
+        if unprojected is None:
+            return super().update(weights, carry, s)
+        return matmul(unprojected.h, weights.w_p)
 
-    def update(self, weights, carry, s, h=None) -> LSTMCarry:
-        return super().update(weights, carry, s)._replace(h=h)
+    def update(self, weights, carry, *s) -> LSTMCarry:
+        _, unprojected, h = s
+        return unprojected._replace(h=h)

@@ -40,7 +40,7 @@ class RHN(GatedCell[RHNParams, Array]):
 
     Examples:
         >>> import rnnjax
-        >>> rnnjax.RHN(4, depth=3).init(jax.random.key(0), 2).w_h.shape
+        >>> rnnjax.cells.RHN(4, depth=3).init(jax.random.key(0), 2).w_h.shape
         (3, 4, 8)
 
     Reference:

@@ -52,7 +52,7 @@ class LRU(Cell[LRUParams, Array]):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.LRU(8, 3)
+        >>> cell = rnnjax.cells.LRU(8, 3)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> h, ys = rnnjax.scan(cell, params, jnp.ones((10, 3)))
         >>> h.dtype, ys.shape

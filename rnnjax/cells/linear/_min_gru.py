@@ -35,7 +35,7 @@ class MinGRU(Cell[MinGRUParams, Array]):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.MinGRU(4)
+        >>> cell = rnnjax.cells.MinGRU(4)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> h, ys = rnnjax.scan(cell, params, jnp.ones((10, 3)))
         >>> cell.linear, ys.shape

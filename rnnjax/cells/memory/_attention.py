@@ -72,9 +72,9 @@ class AttentionDecoder(Wrapper):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.AttentionDecoder(rnnjax.GRU(8), attention_size=5, memory_size=4)
+        >>> cell = rnnjax.cells.AttentionDecoder(rnnjax.GRU(8), attention_size=5, memory_size=4)
         >>> params = cell.init(jax.random.key(0), 3)
-        >>> memory = rnnjax.AttentionMemory(jnp.ones((2, 6, 4)), jnp.array([6, 3]))
+        >>> memory = rnnjax.cells.AttentionMemory(jnp.ones((2, 6, 4)), jnp.array([6, 3]))
         >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((10, 2, 3)), context=memory)
         >>> ys.shape
         (10, 2, 8)

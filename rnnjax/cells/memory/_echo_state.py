@@ -43,7 +43,7 @@ class EchoState(Cell[EchoStateParams, Array]):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.EchoState(100, 1, leak=0.3)
+        >>> cell = rnnjax.cells.EchoState(100, 1, leak=0.3)
         >>> params = cell.init(jax.random.key(0), 1)
         >>> h, ys = rnnjax.scan(cell, params, jnp.ones((10, 1)))
         >>> h, ys = rnnjax.scan(cell, params, None, h, length=5)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from ..._numerics import add_bias, matmul
@@ -66,4 +67,4 @@ class Elman(AffineCell[ElmanParams, Array]):
         return add_bias(z, weights.b) + matmul(carry, weights.w_h)
 
     def update(self, weights, carry, s) -> Array:
-        return activation(self.activation)(s)
+        return checkpoint_name(activation(self.activation)(s), "hidden state")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from ..._numerics import add_bias, along, matmul
@@ -36,7 +37,7 @@ class IndRNN(AffineCell[IndRNNParams, Array]):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.IndRNN(4)
+        >>> cell = rnnjax.cells.IndRNN(4)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> params.u.shape
         (4,)
@@ -67,4 +68,5 @@ class IndRNN(AffineCell[IndRNNParams, Array]):
         return matmul(xs, weights.w_x)
 
     def update(self, weights, carry, z) -> Array:
-        return activation(self.activation)(add_bias(z, weights.b) + along(weights.u, carry) * carry)
+        s = add_bias(z, weights.b) + along(weights.u, carry) * carry
+        return checkpoint_name(activation(self.activation)(s), "hidden state")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from ..._numerics import add_bias, matmul
@@ -15,7 +16,7 @@ class JordanParams(NamedTuple):
     """Parameters of `Jordan`."""
 
     w_x: Float[Array, "i h"]
-    w_y: Float[Array, "o h"]
+    w_hy: Float[Array, "o h"]
     b_h: Float[Array, "h"] | None
     w_o: Float[Array, "h o"]
     b_o: Float[Array, "o"] | None
@@ -24,7 +25,7 @@ class JordanParams(NamedTuple):
 class Jordan(AffineCell[JordanParams, Array]):
     """Jordan network: the network's own output is fed back.
 
-        h  = f(x w_x + y w_y + b_h)
+        h  = f(x w_x + y w_hy + b_h)
         y' = g(h w_o + b_o)
 
     Variant: the feedback is the last output itself; Jordan's plan units, which also keep a
@@ -35,7 +36,7 @@ class Jordan(AffineCell[JordanParams, Array]):
         output_size: number of outputs O, which is also the size of the carry.
         activation: `f`, a name in `jax.nn` or a hashable elementwise function.
         output_activation: `g`, likewise.
-        w_h_init: initializer of the feedback weights `w_y`.
+        w_h_init: initializer of the feedback weights `w_hy`.
         w_o_init: initializer of the output weights.
 
     Examples:
@@ -66,7 +67,7 @@ class Jordan(AffineCell[JordanParams, Array]):
         hidden, out = self.hidden_size, self.output_size
         return JordanParams(
             w_x=draw(self.w_x_init, key_x, (input_size, hidden), dtype),
-            w_y=draw(self.w_h_init, key_y, (out, hidden), dtype),
+            w_hy=draw(self.w_h_init, key_y, (out, hidden), dtype),
             b_h=draw(self.b_init, key_bh, (hidden,), dtype) if self.use_bias else None,
             w_o=draw(self.w_o_init, key_o, (hidden, out), dtype),
             b_o=draw(self.b_init, key_bo, (out,), dtype) if self.use_bias else None,
@@ -80,10 +81,10 @@ class Jordan(AffineCell[JordanParams, Array]):
 
     def recur(self, weights, carry, z, hidden=None):
         if hidden is None:
-            return add_bias(z, weights.b_h) + matmul(carry, weights.w_y)
-        h = activation(self.activation)(hidden)
+            return add_bias(z, weights.b_h) + matmul(carry, weights.w_hy)
+        h = checkpoint_name(activation(self.activation)(hidden), "hidden state")
         return add_bias(matmul(h, weights.w_o), weights.b_o)
 
     def update(self, weights, carry, *s) -> Array:
         _, out = s
-        return activation(self.output_activation)(out)
+        return checkpoint_name(activation(self.output_activation)(out), "output")

@@ -30,7 +30,7 @@ class LearnedCarry(Wrapper):
 
     Examples:
         >>> import jax, rnnjax
-        >>> cell = rnnjax.LearnedCarry(rnnjax.GRU(8))
+        >>> cell = rnnjax.cells.LearnedCarry(rnnjax.GRU(8))
         >>> params = cell.init(jax.random.key(0), 3)
         >>> params = params._replace(start=(jnp.ones(8),))
         >>> float(cell.init_carry(cell.prepare(params), (2,)).sum())

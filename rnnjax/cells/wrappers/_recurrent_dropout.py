@@ -30,7 +30,7 @@ class RecurrentDropout(StepNoise):
 
     Examples:
         >>> import jax.numpy as jnp, rnnjax
-        >>> cell = rnnjax.RecurrentDropout(rnnjax.LSTM(8), rate=0.25)
+        >>> cell = rnnjax.cells.RecurrentDropout(rnnjax.LSTM(8), rate=0.25)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((10, 3)), key=jax.random.key(1))
         >>> cell.staged, ys.shape

@@ -40,7 +40,7 @@ class VariationalDropout(Wrapper):
 
     Examples:
         >>> import jax.numpy as jnp, rnnjax
-        >>> cell = rnnjax.VariationalDropout(rnnjax.LSTM(8), rate=0.25, input_rate=0.1)
+        >>> cell = rnnjax.cells.VariationalDropout(rnnjax.LSTM(8), rate=0.25, input_rate=0.1)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((10, 2, 3)), key=jax.random.key(1))
         >>> ys.shape

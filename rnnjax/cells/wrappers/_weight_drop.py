@@ -26,7 +26,7 @@ class WeightDrop(Wrapper):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.WeightDrop(rnnjax.LSTM(8), rate=0.5)
+        >>> cell = rnnjax.cells.WeightDrop(rnnjax.LSTM(8), rate=0.5)
         >>> params = cell.init(jax.random.key(0), 3)
         >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((10, 3)), key=jax.random.key(1))
         >>> dropped = cell.prepare(params, key=jax.random.key(1)).w_h == 0

@@ -24,7 +24,7 @@ class Zoneout(StepNoise):
 
     Examples:
         >>> import rnnjax
-        >>> cell = rnnjax.Zoneout(rnnjax.LSTM(8), rate=(0.05, 0.5))
+        >>> cell = rnnjax.cells.Zoneout(rnnjax.LSTM(8), rate=(0.05, 0.5))
         >>> params = cell.init(jax.random.key(0), 3)
         >>> carry, ys = rnnjax.scan(cell, params, jnp.ones((10, 2, 3)), key=jax.random.key(1))
         >>> cell.staged, ys.shape
