@@ -61,7 +61,7 @@ OURS = [
 
 @pytest.mark.parametrize("case", OURS, ids=lambda case: case.id)
 def test_strict_flags(case):
-    """No rank or dtype is promoted implicitly, forwards and backwards, masks and noise included."""
+    """No rank or dtype is promoted implicitly, and no tracer leaks, with masks and noise."""
     context = jax.tree.map(
         lambda a: a.astype(jnp.float32) if jnp.issubdtype(a.dtype, jnp.floating) else a,
         case.context,
@@ -80,7 +80,11 @@ def test_strict_flags(case):
     axes = case.input_size if isinstance(case.input_size, tuple) else (case.input_size,)
     xs = jax.ShapeDtypeStruct((4, 3, *axes), jnp.float32)
     signal = jax.ShapeDtypeStruct((4, 3), bool)
-    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+    with (
+        jax.numpy_rank_promotion("raise"),
+        jax.numpy_dtype_promotion("strict"),
+        jax.checking_leaks(),
+    ):
         jax.eval_shape(gradient, jax.random.key(0), xs, signal, signal)
 
 

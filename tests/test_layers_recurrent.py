@@ -180,3 +180,26 @@ def test_a_context_reaches_who_takes_one():
     assert_close(ys, by_hand(params, xs))
     with pytest.raises(ValueError, match="expected a context for"):
         layer.apply(params, xs)
+
+
+def test_layers_between_the_cells_of_a_stack():
+    """Their parameters are entries of the stack's, its carry has none for them."""
+    low, high = LSTM(3), GRU(2)
+    cell = Stack((low, Dense(4), LayerNorm(), jax.nn.relu, high))
+    params = random_like(1, cell.init(jax.random.key(0), 2, dtype=jnp.float64))
+    xs = random_like(2, jax.ShapeDtypeStruct((5, 3, 2), jnp.float64))
+    mask = np.arange(5)[:, None] < np.array([0, 2, 5])
+
+    def by_hand(params, xs):
+        first, ys = scan(low, params[0], xs, mask=mask)
+        ys = jax.nn.relu(LayerNorm().transform(params[2], Dense(4).transform(params[1], ys)))
+        second, ys = scan(high, params[4], ys, mask=mask)
+        return (first, second), ys
+
+    def whole(params, xs):
+        return scan(cell, params, xs, mask=mask)
+
+    assert_close(pull(whole, params, xs), pull(by_hand, params, xs))
+    (_, second), y = cell.step(params, cell.init_carry(params, (3,)), xs[0])
+    assert_close(whole(params, xs)[1][0, 1:], y[1:])
+    assert second.shape == (3, 2)
