@@ -13,11 +13,11 @@ import numpy as np
 Shape = tuple[int, ...]
 
 
-def check_positive(name: str, value: Any) -> int:
+def check_positive(name: str, value: Any, *, least: int = 1) -> int:
     """`value` as a Python integer.
 
     Raises:
-        ValueError: unless it is a positive integer; NumPy's count, booleans do not.
+        ValueError: unless it is an integer, of at least `least`; NumPy's count, booleans do not.
 
     Examples:
         >>> import numpy
@@ -25,11 +25,12 @@ def check_positive(name: str, value: Any) -> int:
         8
     """
     try:
-        integer = 0 if isinstance(value, bool) else operator.index(value)
+        integer = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        integer = 0
-    if integer < 1:
-        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+        integer = None
+    if integer is None or integer < least:
+        kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"expected {name} to be {kind}, got {value!r}")
     return integer
 
 
@@ -89,7 +90,7 @@ def _optional(rule: Callable) -> Callable:
 
 
 # What the annotation of a field asks for; the names are for modules with postponed annotations.
-RULES: dict[Any, Callable[[str, Any], Any]] = {
+RULES: dict[Any, Callable[..., Any]] = {
     int: check_positive,
     float: check_number,
     bool: check_flag,

@@ -8,7 +8,7 @@ from typing import Any, dataclass_transform
 
 import jax
 
-from ._checks import RULES
+from ._checks import RULES, check_positive
 
 
 class _Derived:
@@ -41,7 +41,7 @@ class Static:
     Instances are compared, hashed and pickled by value, and pass through `jit`, `vmap` and
     `grad` as part of the compilation key: equal configurations share one compilation. A field
     with a default is keyword-only. A field annotated `int`, `float` or `bool` takes a positive
-    integer, a finite number or a flag; NumPy's are converted.
+    integer, or one down to a default of 0, a finite number or a flag; NumPy's are converted.
 
     Raises:
         ValueError: if a field breaks its rule or is not hashable.
@@ -75,7 +75,9 @@ class Static:
         for each in fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, each.name)
             if rule := RULES.get(each.type):
-                value = rule(each.name, value)
+                small = rule is check_positive and isinstance(each.default, int)
+                bound = {"least": min(1, each.default)} if small else {}
+                value = rule(each.name, value, **bound)
                 object.__setattr__(self, each.name, value)
             try:
                 hash(value)

@@ -360,3 +360,23 @@ def test_forward_mode_is_refused_by_jax(run, compiled):
     with pytest.raises(TypeError, match="forward-mode") as error:
         jax.jvp(run(total), (PARAMS,), (PARAMS,))
     assert compiled or "forward_mode=True" in "".join(error.value.__notes__)
+
+
+class Shifted(rnnjax.Static):
+    size: int
+    offset: int = 0
+    most: int | None = None
+    scale: float = 1.0
+
+
+def test_the_default_of_an_integer_says_how_small_it_may_be():
+    fine = Shifted(np.int64(2), offset=0, most=np.int32(3), scale=np.float32(2))
+    assert fine == Shifted(2, most=3, scale=2.0) and repr(fine) == "Shifted(2, most=3, scale=2.0)"
+    for make, message in (
+        (lambda: Shifted(0), "size to be a positive integer, got 0"),
+        (lambda: Shifted(2, offset=-1), "offset to be an integer of at least 0, got -1"),
+        (lambda: Shifted(2, offset=True), "offset to be an integer of at least 0, got True"),
+        (lambda: Shifted(2, most=0), "most to be a positive integer, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()

@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from .. import cells
-from .._checks import check_positive
 from .._static import Static
 from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential
 from ..training import (
@@ -95,12 +94,10 @@ class Training(Static):
     window: int = 64
     learning_rate: float = 4e-3
     clip: float = 1.0
-    seed: Any = 0
+    seed: int = 0
 
     def __post_init__(self):
         super().__post_init__()
-        if self.steps is not None:
-            check_positive("steps", self.steps)
         for name in ("minutes", "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"expected {name} to be above 0, got {getattr(self, name)!r}")

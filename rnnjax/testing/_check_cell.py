@@ -42,7 +42,7 @@ def check_cell(
             is not defined everywhere; by default standard normal, or tokens below `input_size`.
 
     Raises:
-        AssertionError: if a law is broken; the message begins with the law.
+        AssertionError: if a law is broken, or what the cell raises; a note names the law.
 
     Examples:
         >>> import rnnjax
@@ -54,6 +54,7 @@ def check_cell(
         for law in LAWS:
             try:
                 law(trial)
+            # Whatever goes wrong in a user's code, it is raised again with the law that it broke.
             except Exception as error:
                 error.add_note(f"rnnjax.testing: {law.__doc__} Broken by {cell!r}.")
                 raise

@@ -1,4 +1,4 @@
-"""The laws of a cell; the docstring of each is what a message begins with."""
+"""The laws of a cell; the docstring of each is the note that its failure bears."""
 
 import pickle
 from collections.abc import Callable

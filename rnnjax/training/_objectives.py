@@ -68,7 +68,7 @@ class TBPTTObjective(Static):
         model: a layer that runs forwards in time.
         loss: as for `SequenceObjective`.
         burn_in: number of steps at the start of the context that only warm up the carry: no
-            gradient flows through them; `None` for none.
+            gradient flows through them.
 
     Raises:
         ValueError: when called with a context of fewer steps than `burn_in`.
@@ -92,24 +92,23 @@ class TBPTTObjective(Static):
     model: Layer
     loss: Loss
     _: KW_ONLY
-    burn_in: int | None = None
+    burn_in: int = 0
 
     def __call__(self, params: Any, carry: Any, batch: Batch, key: Any = None) -> tuple:
         total, counted = (jax.tree.leaves(a)[0].shape[1] for a in (batch.inputs, batch.targets))
-        burn_in = self.burn_in or 0
-        if not 0 <= burn_in <= total - counted:
+        if self.burn_in > total - counted:
             raise ValueError(
-                f"expected a context of at least {burn_in} steps, which burn in, got "
+                f"expected a context of at least {self.burn_in} steps, which burn in, got "
                 f"{total - counted}: {total} inputs and {counted} targets"
             )
         carry, handed, outputs = jax.lax.stop_gradient(carry), carry, []
-        for start, stop in pairwise(sorted({0, burn_in, counted, total})):
+        for start, stop in pairwise(sorted({0, self.burn_in, counted, total})):
             inputs, resets = jax.tree.map(
                 lambda a, steps=slice(start, stop): a[:, steps], (batch.inputs, batch.resets)
             )
             noise = None if key is None else jax.random.fold_in(key, start)
             carry, ys = self.model.apply(params, inputs, carry, resets=resets, key=noise)
-            carry = jax.lax.stop_gradient(carry) if stop == burn_in else carry
+            carry = jax.lax.stop_gradient(carry) if stop == self.burn_in else carry
             handed = carry if stop == counted else handed
             outputs.append(ys)
         predictions = jax.tree.map(lambda *ys: jnp.concatenate(ys, 1)[:, -counted:], *outputs)
