@@ -80,7 +80,7 @@ def _check_kinds(cell: Cell, drawn: Any, params: Any) -> None:
             )
 
 
-def check_inputs(params: Any, xs: Any) -> None:
+def check_real(params: Any, xs: Any) -> None:
     """Raises if complex inputs meet real parameters: their imaginary part would be lost."""
 
     def is_complex(tree):
@@ -169,14 +169,16 @@ def check_free_run(cell: Cell, weights: Any, carry: Any) -> None:
         ) from error
 
 
-def check_context(cell: Cell, context: Any) -> None:
-    """Raises unless a context is given to a cell that takes one, and only to such a cell."""
-    if cell.takes_context and context is None:
+def check_context(taker: Any, context: Any) -> None:
+    """Raises unless a cell or a layer that takes a context is given one, and no other is."""
+    if taker.takes_context and context is None:
         raise ValueError(
-            f"expected a context for {cell}, such as the memory it attends to, got None"
+            f"expected a context for {taker}, such as the memory it attends to, got None"
         )
-    if not cell.takes_context and context is not None:
-        raise ValueError(f"expected no context, since nothing in {cell} takes one, got {context!r}")
+    if not taker.takes_context and context is not None:
+        raise ValueError(
+            f"expected no context, since nothing in {taker} takes one, got {type(context).__name__}"
+        )
 
 
 def _drawn(cell: Cell, size: Any) -> Any:

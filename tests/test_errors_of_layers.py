@@ -91,7 +91,7 @@ LAYERS = [
         "[5, 3]",
         "needs a batch axis",
     ),
-    row("context of a layer", apply(RNN(CELL), context=XS), "no context for RNN(", "one"),
+    row("context of a layer", apply(RNN(CELL), context=XS), "no context, since nothing", "Array"),
     row(
         "mask of a layer",
         apply(RNN(CELL), mask=np.ones((B, T), F32)),

@@ -11,8 +11,8 @@ from .._arguments import (
     cast_params,
     check_context,
     check_free_run,
-    check_inputs,
     check_params,
+    check_real,
     fit_carry,
     free_batch,
     initial_carry,
@@ -130,7 +130,7 @@ def compute(cell, choose, dtype, reverse, length, params, xs, carry, context, ke
     """`scan`, given how to choose a method for each recurrence in the cell."""
     if xs is not None:
         check_params(cell, params, xs)
-        check_inputs(params, xs)
+        check_real(params, xs)
         length, batch = steps_and_batch(cell, xs)
     params = cast_params(params, dtype)
     keys = (None, None) if key is None else jax.random.split(key)

@@ -45,11 +45,6 @@ class Dense(Pointwise[DenseParams]):
 
     output_size = property(lambda self: self.size)
 
-    def __post_init__(self):
-        super().__post_init__()
-        initializer(self.w_init)
-        initializer(self.b_init)
-
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> DenseParams:
         w = initializer(self.w_init)(key, (input_size, self.size), dtype)
         b = initializer(self.b_init)(key, (self.size,), dtype) if self.use_bias else None

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
+from .._arguments import check_context, check_real
 from .._checks import Shape
 from .._static import Static, derived
 from ._signals import Signals, check_inputs
@@ -101,11 +102,7 @@ class Layer(Static, ABC, Generic[Params]):
         signals = Signals(lengths, mask, resets, key, context)
         check_inputs(self.num_feature_axes, xs)
         signals.check(xs)
-        if self.takes_context != (context is not None):
-            raise ValueError(
-                f"expected {'a' if self.takes_context else 'no'} context for {self}, got "
-                f"{'none' if context is None else 'one'}; it is for cells with takes_context"
-            )
+        check_context(self, context)
         carry, ys = self.run(signals.guard(params, xs), signals.clean(xs), carry, signals)
         return carry, signals.zero(ys) if self.keeps_time else ys
 
@@ -141,9 +138,4 @@ def check_features(layer: Layer, w: Any, xs: Any) -> None:
         )
     if not jnp.issubdtype(w.dtype, jnp.inexact):
         raise ValueError(f"expected float parameters of {layer}, got {w.dtype}")
-    is_complex = (jnp.issubdtype(a.dtype, jnp.complexfloating) for a in (xs, w))
-    if tuple(is_complex) == (True, False):
-        raise ValueError(
-            f"expected real inputs for {layer}, whose parameters are {w.dtype}, got {xs.dtype}; "
-            "stack real and imaginary parts as features"
-        )
+    check_real(w, xs)
