@@ -75,9 +75,9 @@ class Static:
         for each in fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, each.name)
             if rule := RULES.get(each.type):
-                small = rule is check_positive and isinstance(each.default, int)
-                bound = {"least": min(1, each.default)} if small else {}
-                value = rule(each.name, value, **bound)
+                default = each.default
+                small = rule is check_positive and isinstance(default, int) and default < 1
+                value = rule(each.name, value, **({"least": default} if small else {}))
                 object.__setattr__(self, each.name, value)
             try:
                 hash(value)
