@@ -2,25 +2,21 @@
 
 PYTHON =          # the interpreter; by default the newest one that runs
 VENV  ?= .venv
-ARGS   =          # passed on by demo, the tests, bench and bench-full
+ARGS   =          # passed on by demo, the tests and bench
 PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-live check bench bench-use bench-full bench-learn bench-smoke \
-        bench-torch notebooks pythons clean
+.PHONY: help demo test test-slow test-live check bench bench-smoke bench-torch notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
-LEARN   = benchmarks/adding.py benchmarks/chorales.py
-USE     = $(patsubst %,benchmarks/%.py,cores devices flax_modules members precision serving)
-PEERS   = $(filter-out benchmarks/gpu.py $(USE) $(LEARN),$(SCRIPTS))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.with-plots ## train a character model and sample from it (ARGS="--minutes 1 --text book.txt")
-	$(RUN) -m rnnjax.tasks.characters train $(ARGS)
+demo: $(VENV)/.with-apps ## train a character model and sample from it (ARGS="--minutes 1 --text book.txt")
+	$(RUN) -m rnnjax text train $(ARGS)
 
 test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but for the slow ones
 	$(RUN) -m pytest -n 2 -m "not slow" $(ARGS)
@@ -36,20 +32,8 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (18 minutes, on an idle machine)
-	@for script in $(PEERS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
-	$(RUN) benchmarks/_tables.py
-
-bench-use: $(VENV)/.with-benchmarks ## measure with more cores, devices and members, in bfloat16, in Flax and served (20 minutes)
-	@for script in $(USE); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
-	$(RUN) benchmarks/_tables.py
-
-bench-full: $(VENV)/.with-benchmarks ## run the whole grids (hours); what an interrupted run has measured is kept
-	@for script in $(PEERS); do echo "$$script"; $(RUN) $$script --full $(ARGS) || exit 1; done
-	$(RUN) benchmarks/_tables.py
-
-bench-learn: $(VENV)/.with-benchmarks ## train on the tasks of the literature and write their tables (20 minutes)
-	@for script in $(LEARN); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
+bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (40 minutes, on an idle machine)
+	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 
 bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, only to see that it runs

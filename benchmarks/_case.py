@@ -1,6 +1,6 @@
-"""What is computed: a case describes it completely, for us, for a peer and in a record."""
+"""A case: the complete description of a computation, for this library, for peers and records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 
 import rnnjax
+from rnnjax.layers import RNN, Bidirectional, Directions, Sequential
 
 CELLS = {
     "LSTM": rnnjax.LSTM,
     "GRU": rnnjax.GRU,
-    "GRU, reset first": rnnjax.ResetBeforeGRU,
+    "ResetBeforeGRU": rnnjax.ResetBeforeGRU,
     "Elman": rnnjax.Elman,
-    "Elman, relu": partial(rnnjax.Elman, activation="relu"),
+    "Elman (relu)": partial(rnnjax.Elman, activation="relu"),
 }
 
 
@@ -23,16 +24,16 @@ class Case:
     """A network of recurrent layers over a batch of sequences.
 
     Attributes:
-        cell: a key of `CELLS`. What differs in its equations is another cell.
+        cell: a key of `CELLS`.
         batch: number of sequences B.
         steps: number of steps T.
         inputs: number of input features I.
         hidden: number of units H.
         layers: number of layers, one on top of the other.
-        both: whether every layer runs in both directions.
+        bidirectional: whether every layer runs in both directions.
         lengths: whether the sequences end at different steps, from T / 2 to T.
-        members: number of networks in an ensemble; 0 for a network that is none.
-        shared: whether all members get the same inputs.
+        members: number of networks in an ensemble; 0 for a single network.
+        shared: whether all members have the same inputs.
     """
 
     cell: str
@@ -41,7 +42,7 @@ class Case:
     inputs: int
     hidden: int
     layers: int = 1
-    both: bool = False
+    bidirectional: bool = False
     lengths: bool = False
     members: int = 0
     shared: bool = False
@@ -53,7 +54,7 @@ class Case:
         words = [
             f"{self.cell} B={self.batch} T={self.steps} {features}",
             f"{self.layers} layers" * (self.layers > 1),
-            "both directions" * self.both,
+            "both directions" * self.bidirectional,
             "lengths" * self.lengths,
             f"{self.members} members, {'the same' if self.shared else 'own'} inputs"
             * (self.members > 0),
@@ -62,15 +63,29 @@ class Case:
 
     @property
     def ours(self) -> Any:
-        """Our cell."""
+        """The cell of this library."""
         return CELLS[self.cell](self.hidden)
+
+    def network(self, method: Any = None) -> Sequential:
+        """The layers of this library."""
+        layer = (Bidirectional if self.bidirectional else RNN)(self.ours, method=method)
+        return Sequential((layer,) * self.layers)
+
+    def joined(self, params: Any) -> tuple[Any, ...]:
+        """The parameters of `network`, from the parameters of its cells."""
+        return tuple(Directions(*layer) if self.bidirectional else layer[0] for layer in params)
+
+    def row(self) -> dict[str, Any]:
+        """The fields that are not at their defaults, for a record."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
 
 
 class Problem(NamedTuple):
     """The numbers of a case.
 
     Attributes:
-        params: parameters of cells, `params[layer][direction]`; every bias is random, too.
+        params: parameters of cells, `params[layer][direction]`; biases are random, too.
         carry: a carry in the middle of a sequence, for a single step.
         xs: inputs `[T, B, I]`; `[members, T, B, I]` where every member has its own.
         lengths: number of valid steps `[B]`, or `None`.
@@ -87,7 +102,7 @@ class Problem(NamedTuple):
 def problem(case: Case) -> Problem:
     """The same random numbers whenever the case is the same."""
     key_params, key_carry, key_xs = jax.random.split(jax.random.key(0), 3)
-    directions = 2 if case.both else 1
+    directions = 2 if case.bidirectional else 1
 
     def params(key):
         keys = jax.random.split(key, (case.layers, directions))
@@ -110,11 +125,15 @@ def problem(case: Case) -> Problem:
 
 
 def _params(cell: Any, key: jax.Array, inputs: int) -> Any:
-    """Parameters as they are at first, but for the biases, of which many would be zero."""
+    """Initial parameters, with random biases in the place of those that would be zero.
+
+    Only `b_hn` of a GRU is zero, since not every library has it; its gradient is not.
+    """
     key, key_biases = jax.random.split(key)
     params = cell.init(key, inputs)
     biases = _random(key_biases, params)
-    return jax.tree.map(lambda w, b: b if w.ndim == 1 else w, params, biases)
+    params = jax.tree.map(lambda w, b: b if w.ndim == 1 else w, params, biases)
+    return params._replace(b_hn=0 * params.b_hn) if hasattr(params, "b_hn") else params
 
 
 def _random(key: jax.Array, like: Any) -> Any:

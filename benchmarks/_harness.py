@@ -1,35 +1,31 @@
-"""Runs a script: its cases at the wanted scale, one after the other, and keeps the record.
+"""The run of a script: its cases at the wanted scale, one after the other, and the record.
 
-A script says which cases it has and how to measure one, and ends in
-`main(__file__, __doc__, cases, measure)`.
+A script states its question in the first line of its docstring, its cases, and how to measure
+one of them, and ends in `main(__file__, __doc__, cases, measure)`.
 """
 
 import argparse
-import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import _peers
+import _record
 import _torch
 import jax
 from _case import Case
-from _measure import Contestant, Measurement
-from _surroundings import surroundings
+from _compare import Contestant, compare
+from _record import RESULTS, Measurement
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).resolve().parent / "results"
-
 Scale = Literal["smoke", "headline", "full"]
-
-REPEATS: dict[Scale, int] = {"smoke": 2, "headline": 15, "full": 15}
+NO_GPU = "There is no GPU here, so nothing is measured."
 
 
 class Run(NamedTuple):
-    """What a measurement needs to know besides its case.
+    """The options of a run.
 
     Attributes:
         scale: "smoke" is tiny, "headline" takes minutes, "full" is the whole grid.
@@ -41,75 +37,72 @@ class Run(NamedTuple):
     repeats: int
     worker: _torch.Worker | None
 
-    def contestants(self, case: Case, *families: str) -> list[Contestant]:
-        """All who can compute the case, ours first; only of these families, if any."""
-        found: list[Contestant] = list(_peers.contestants(case, *families))
-        if not families or _torch.FAMILY in families:
-            found += _torch.contestants(case, self.worker)
-        return found
+    def contestants(self, case: Case, *families: str, unroll: bool = True) -> list[Contestant]:
+        """The contestants of a case, ours first; `unroll`: those with unrolled steps, too."""
+        unrolls = _peers.UNROLLS if unroll else (1,)
+        found: list[Contestant] = list(_peers.contestants(case, *families, unrolls=unrolls))
+        return found + ([] if families and _peers.TORCH not in families else self.torch(case))
+
+    def torch(self, case: Case, module: str = "layer", **options: Any) -> list[Contestant]:
+        """PyTorch's layer or "cell", if it is installed and has such a cell."""
+        if self.worker is None or case.cell not in _torch.CELLS:
+            return []
+        return [_torch.TorchContestant(self.worker, case, module, **options)]
+
+
+def measure(case: Case, run: Run) -> list[Measurement]:
+    """All contestants, forward and in training."""
+    return compare(case, run.contestants(case), ("forward", "training"), repeats=run.repeats)
 
 
 def main(
     script: str,
     doc: str | None,
     cases: Callable[[Scale], Iterable[Case]],
-    measure: Callable[[Case, Run], list[Measurement]],
+    measure: Callable[[Case, Run], list[Measurement]] = measure,
+    *,
+    repeats: int = 15,
     finish: Callable[[list[Measurement], Path], None] | None = None,
+    gpu: bool = False,
 ) -> None:
     """Measures all cases, prints a table of each, and writes the record.
 
-    `script` is its `__file__`, and `doc` its `__doc__`, whose first line is the question.
-    `finish` is given all measurements and the place of the record.
+    Args:
+        script: its `__file__`.
+        doc: its `__doc__`, whose first line is the question.
+        cases: the cases of a scale.
+        measure: measures one of them; by default all contestants, forward and in training.
+        repeats: number of timed calls of each contestant.
+        finish: gets all measurements and the path of the record.
+        gpu: whether only a GPU can give the answer; a smoke run needs none.
     """
     question = (doc or "").partition("\n")[0]
     options = _options(question)
+    console = Console(width=150, highlight=False)
+    if gpu and options.scale != "smoke" and jax.default_backend() != "gpu":
+        console.print(NO_GPU)
+        return
     python = _torch.find(options.torch)
     worker = _torch.Worker(python) if python else None
-    run = Run(options.scale, options.repeats or REPEATS[options.scale], worker)
-    missing = [*_peers.missing(), *([] if worker else [_torch.FAMILY])]
-    about = {"question": question, "scale": run.scale, **surroundings(worker), "missing": missing}
-    out = options.out or _place(script, run.scale, options.one_core)
-    measurements = resumed(out, about) if run.scale == "full" else []
-    console = Console(width=140, highlight=False)
-    console.print(
-        question, *(f"missing: {family} is not installed" for family in missing), sep="\n"
+    run = Run(options.scale, 2 if options.scale == "smoke" else options.repeats or repeats, worker)
+    missing = [*_peers.missing(), *([] if worker else [_peers.TORCH])]
+    about = {"question": question, "scale": run.scale, **_record.about(worker), "missing": missing}
+    console.print(question, *(f"not installed: {family}" for family in missing), sep="\n")
+    out = options.out or (
+        None if run.scale == "smoke" else _place(script, run.scale, options.one_core)
     )
+    measurements = _record.resumed(out, about) if out and options.resume else []
+    if out:
+        _record.start(out, about, measurements)
     for case in remaining(cases(run.scale), measurements):
         measurements += (new := measure(case, run))
         console.print(_table(case, new))
-        if run.scale == "full":
-            write(out, about, measurements)
-    if options.out or run.scale != "smoke":
-        write(out, about, measurements)
-        if finish:
-            finish(measurements, out)
+        if out:
+            _record.append(out, new)
+    if finish and out:
+        finish(measurements, out)
     if worker:
         worker.close()
-
-
-def write(out: Path, about: dict[str, Any], measurements: Iterable[Measurement]) -> None:
-    """Writes a record."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    measured = [{**m._asdict(), "case": asdict(m.case)} for m in measurements]
-    record = {**about, "measurements": measured}
-    out.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-
-
-def read(record: dict[str, Any]) -> list[Measurement]:
-    """The measurements of a record."""
-    return [
-        Measurement(**{**measured, "case": Case(**measured["case"])})
-        for measured in record["measurements"]
-    ]
-
-
-def resumed(out: Path, about: dict[str, Any]) -> list[Measurement]:
-    """What an interrupted run of the same program on the same machine has measured."""
-    if not out.exists() or about["dirty"] or about["commit"] is None:
-        return []
-    record = json.loads(out.read_text())
-    same = ("scale", "commit", "dirty", "versions", "cpu", "cores", "missing")
-    return read(record) if all(record[key] == about[key] for key in same) else []
 
 
 def remaining(cases: Iterable[Case], measurements: Iterable[Measurement]) -> list[Case]:
@@ -118,52 +111,34 @@ def remaining(cases: Iterable[Case], measurements: Iterable[Measurement]) -> lis
     return [case for case in cases if case not in done]
 
 
-def row(m: Measurement) -> dict[str, str]:
-    """A measurement as it stands in a table, by column."""
-
-    def megabytes(size: int | None) -> str:
-        return "—" if size is None else f"{size / 1e6:.1f}"
-
-    return {
-        "what": m.what,
-        "contestant": f"{m.family} {m.contestant}",
-        "median ms": f"{m.median:.3g}",
-        "quartiles": f"{m.quartile_1:.3g} … {m.quartile_3:.3g}",
-        "min": f"{m.minimum:.3g}",
-        "repeats": f"{m.repeats}",
-        "compile s": "—" if m.compile_s is None else f"{m.compile_s:.2f}",
-        "temp MB": megabytes(m.temp_bytes),
-        "growth MB": megabytes(m.growth_bytes),
-        "peak MB": megabytes(m.peak_bytes),
-    }
-
-
 def _table(case: Case, measurements: list[Measurement]) -> Table:
-    rows = [row(measurement) for measurement in measurements]
-    table = Table(*rows[0], title=str(case))
-    for entries in rows:
-        table.add_row(*entries.values())
+    columns = ("median", "quartile_1", "quartile_3", "repeats", "compile_s")
+    columns += ("temp_mb", "growth_mb", "peak_mb", "error")
+    heads = ("what", "contestant", "median ms", *columns[1:])
+    table = Table(*heads, title=str(case))
+    for m in measurements:
+        numbers = (getattr(m, name) for name in columns)
+        entries = ["—" if number is None else f"{number:.3g}" for number in numbers]
+        table.add_row(m.what, f"{m.family} {m.contestant} {m.failed or ''}".strip(), *entries)
     return table
 
 
 def _place(script: str, scale: Scale, one_core: bool) -> Path:
     name = Path(script).stem + ".full" * (scale == "full") + ".one_core" * one_core
-    return RESULTS / f"{name}.{jax.default_backend()}.json"
+    return RESULTS / f"{name}.{jax.default_backend()}.jsonl"
 
 
 def _options(question: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=question)
     scale = parser.add_mutually_exclusive_group()
-    for name, about in (
-        ("smoke", "tiny sizes, and no record"),
-        ("full", "the whole grid, in hours; what an interrupted run has measured is kept"),
-    ):
+    for name, about in (("smoke", "tiny sizes, and no record"), ("full", "the whole grid, hours")):
         scale.add_argument(f"--{name}", dest="scale", action="store_const", const=name, help=about)
     parser.set_defaults(scale="headline")
     parser.add_argument("--repeats", type=int, help="timed calls of each contestant")
     parser.add_argument("--torch", metavar="PYTHON", help="the interpreter that has PyTorch")
-    parser.add_argument("--out", type=Path, help="where to write the record")
-    parser.add_argument("--one-core", action="store_true", help="everybody on one core (Linux)")
+    parser.add_argument("--out", type=Path, help="the record to write")
+    parser.add_argument("--resume", action="store_true", help="keep the cases already measured")
+    parser.add_argument("--one-core", action="store_true", help="all on one core (Linux)")
     options = parser.parse_args()
     if options.one_core:
         # Threads and processes inherit it; JAX starts none before it is first asked for a device.

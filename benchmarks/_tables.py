@@ -1,30 +1,39 @@
-"""Writes the tables in the READMEs, here and at the top, from the records in `results/`.
+"""The tables in the READMEs, here and at the top, written from the records in `results/`.
 
-What stands between `<!-- table: NAME -->` and `<!-- end -->` is rewritten, and is empty as long
-as there is no record. Of `results/cells.cpu.json`, `cells.cpu` is the medians of all libraries
-side by side and `cells.cpu.details` every measurement; `cells.full.cpu` is how we compare over a
-whole grid, and `targets.cpu` what is promised, met or missed.
+The text between `<!-- table: NAME -->` and `<!-- end -->` is rewritten, and empty without a
+record: `cells.cpu` shows `results/cells.cpu.jsonl`, `cells.full.cpu` sums up a whole grid, and
+`speed.cpu` is a small table of the cells' record.
 """
 
-import json
 import re
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import _gpu_record
+import numpy as np
 from _case import Case
-from _harness import RESULTS, read, row
-from _measure import Measurement, What
-from _peers import EVERY_CORE
-from _program import ROOT
-from _targets import FLAX, LIBRARIES, NAMES, OURS, TORCH, best, rows
+from _peers import FLAX, LIBRARIES, OURS, PLAIN, TORCH
+from _record import RESULTS, ROOT, Measurement, measured, read
+from cores import EVERY_CORE
+from scaling import CEILING
 
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PLAIN = "lax.scan"
-RIVALS = (TORCH, *LIBRARIES, PLAIN)
+VARIANTS = {"one_core": "one core", "jax010": "jax 0.10"}
+# The numbers of a measurement in a table; by default only the time.
+NUMBERS = {
+    "long_sequences": {"median": "ms", "growth_mb": "MB of growth"},
+    "precision": {"median": "ms", "error": "error"},
+}
+# The numbers of the reproductions of papers in `rnnjax.tasks`.
+TITLES = {
+    "error": "mean squared error",
+    "solved": "updates until 0.002",
+    "valid": "validation, nats per frame",
+    "test": "test, nats per frame",
+}
+RATIO = "best other ÷ ours"
+Lines = list[str]
 
 
 def filled(text: str, results: Path = RESULTS) -> str:
@@ -37,118 +46,168 @@ def filled(text: str, results: Path = RESULTS) -> str:
     return BLOCK.sub(block, text)
 
 
+def best(found: Iterable[Measurement], case: Case, what: str, families: Iterable[str]) -> Any:
+    """The fastest of these families, or `None`; those that did not run on do not count."""
+    found = [m for m in found if (m.case, m.what) == (case, what) and m.family in families]
+    most = max((m.repeats for m in found), default=0)
+    found = [m for m in found if m.repeats == most and m.median]
+    return min(found, key=lambda m: m.median or 0, default=None)
+
+
+def ratios(found: list[Measurement]) -> dict[tuple[Case, str], float]:
+    """The time of the fastest other library over ours, by case and kind of computation.
+
+    Where ours runs on every core as a device, so must the others in JAX.
+    """
+    families = {m.family for m in found}
+    suffix = EVERY_CORE if OURS + EVERY_CORE in families else ""
+    others = {name + suffix for name in (*LIBRARIES, PLAIN)} | {TORCH}
+    others |= {f for f in families if not suffix and not f.startswith(OURS) and f != CEILING}
+    return over(found, OURS + suffix, others)
+
+
+def over(found: list[Measurement], ours: str, others: Iterable[str]) -> dict:
+    """The time of the fastest of the others over ours, by case and kind of computation."""
+    times = {}
+    for point in dict.fromkeys((m.case, m.what) for m in found):
+        here, there = best(found, *point, (ours,)), best(found, *point, others)
+        if here and there:
+            times[point] = there.median / here.median
+    return times
+
+
 def _content(name: str, results: Path) -> str:
-    kind, platform = name.removesuffix(".details").rsplit(".", 1)
-    if kind == "targets":
-        return promises(platform, results)
-    file = results / f"{kind}.{platform}.json"
+    kind, platform = name.rsplit(".", 1)
+    file = results / f"{'cells' if kind == 'speed' else kind}.{platform}.jsonl"
     if not file.exists():
         return ""
-    record = json.loads(file.read_text())
-    if kind == "gpu":
-        return _gpu_record.markdown(record) + "\n"
-    # Of a long sequence memory counts as much as time, so its table is that of the details.
-    details = name.endswith(".details") or kind.startswith("long_sequences")
-    if kind.endswith(".full"):
-        caption = "Our speed over the best other library in JAX / over PyTorch."
-        lines = [caption, "", *_grid(read(record))]
-    elif "rows" in record:
-        lines = _table(record["rows"][0], (entries.values() for entries in record["rows"]))
+    about, rows = read(file)
+    if rows and "family" not in rows[0]:
+        lines = _runs(rows)
+    elif kind == "speed":
+        lines = _speed(measured(rows))
+    elif kind.endswith(".full"):
+        lines = _summary(measured(rows))
     else:
-        lines = _every(read(record)) if details else _medians(read(record))
+        lines = _medians(
+            measured(rows),
+            kind,
+            {
+                title: ratios(measured(read(other)[1]))
+                for variant, title in VARIANTS.items()
+                if (other := results / f"{kind}.{variant}.{platform}.jsonl").exists()
+            },
+        )
     plot = file.with_suffix(".png")
-    if plot.exists() and not details:
-        lines += ["", f"![{record['question']}](results/{plot.name})"]
-    return "\n".join([f"**{record['question']}**", "", *lines, "", *_footer(record)]) + "\n"
+    if plot.exists():
+        lines += ["", f"![{about['question']}](results/{plot.name})"]
+    title = [] if kind == "speed" else [f"**{about['question']}**", ""]
+    return "\n".join([*title, *lines, "", _footer(about, rows)]) + "\n"
 
 
-def promises(platform: str, results: Path) -> str:
-    """The table of targets; empty as long as none was measured."""
-    files = {name: results / f"{name}.{platform}.json" for name in NAMES}
-    records = {name: json.loads(f.read_text()) for name, f in files.items() if f.exists()}
-    measurements = {name: read(record) for name, record in records.items()}
-    found = list(rows(lambda name: measurements.get(name, [])))
-    measured = [entries for entries in found if entries[2] != "—"]
-    if not measured:
-        return ""
-    met = sum(verdict == "met" for *_, verdict in measured)
-    commits = dict.fromkeys(_commit(record) for record in records.values())
-    machines = "; ".join(dict.fromkeys(_machine(record) for record in records.values()))
-    lines = _table(("target", "wanted", "measured", ""), found)
-    verdict = f"{met} of {len(found)} are met. {machines}; commits {', '.join(commits)}."
-    return "\n".join([*lines, "", verdict]) + "\n"
+def _medians(found: list[Measurement], kind: str, variants: dict[str, dict]) -> Lines:
+    """A line for each case and number: the best of each library, and their ratio.
+
+    Where no library is ours, the multiple of the first column stands in brackets.
+    """
+    groups: dict[str, list[str]] = {OURS: [], TORCH: []}
+    for family in dict.fromkeys(m.family for m in found):
+        label = family.replace(FLAX[0], "Flax").replace(FLAX[1], "Flax")
+        groups.setdefault(label, []).append(family)
+    groups = {label: families for label, families in groups.items() if families}
+    columns = {RATIO: ratios(found), **{f"{RATIO}, {v}": r for v, r in variants.items()}}
+    columns = columns if OURS in groups else {}
+    lines = []
+    for point in dict.fromkeys((m.case, m.what) for m in found):
+        fastest = [best(found, *point, families) for families in groups.values()]
+        for number, unit in NUMBERS.get(kind, {"median": "ms"}).items():
+            values = [m and getattr(m, number) for m in fastest]
+            entries = [_number(value) for value in values]
+            times = [f"{r[point]:.2f}" if point in r else "—" for r in columns.values()]
+            if number != "median":
+                times = ["—"] * len(times)
+            elif not columns:
+                entries = [f"{_number(value)} ({value / values[0]:.2f})" for value in values]
+            lines.append([str(point[0]), f"{point[1]}, {unit}", *entries, *times])
+    return _table(["case", "what", *groups, *columns], lines)
 
 
-def _medians(measurements: list[Measurement]) -> list[str]:
-    """A line for each case, in milliseconds: ours, and the best that each other library has."""
-    families = {m.family for m in measurements}
-    groups = {OURS: (OURS,), TORCH: (TORCH,), "Flax": FLAX}
-    groups |= {family: (family,) for family in (*LIBRARIES[2:], PLAIN)}
-    # What is divided among devices is compared with what is, and then with PyTorch once more.
-    groups |= {name + EVERY_CORE: tuple(f + EVERY_CORE for f in groups[name]) for name in groups}
-    groups |= {family: (family,) for family in sorted(families - set().union(*groups.values()))}
-    groups = {name: group for name, group in groups.items() if families & set(group)}
-    ours = groups.get(OURS + EVERY_CORE, (OURS,))
-    rivals = RIVALS if ours == (OURS,) else (TORCH, *groups.get("Flax" + EVERY_CORE, ()))
-
-    def line(case: Case, what: What) -> Iterable[str]:
-        median = partial(best, measurements, case, what)
-        entries = [median(group) for group in groups.values()]
-        here, there = median(ours), median(rivals)
-        ratio = f"{there / here:.2f}" if here and there else "—"
-        return (str(case), what, *("—" if e is None else f"{e:.3g}" for e in entries), ratio)
-
-    lines: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)
-    columns = ("case", "ms of", *groups, "best other ÷ ours")
-    return _table(columns, (line(case, what) for case, what in lines))
+def _speed(found: list[Measurement]) -> Lines:
+    """The time of PyTorch and of the best other JAX library over ours, for LSTM and GRU."""
+    sides = {"PyTorch": (TORCH,), "best other in JAX": LIBRARIES}
+    columns = {
+        f"{what}: {side}": (what, over(found, OURS, families))
+        for what in ("training", "forward")
+        for side, families in sides.items()
+    }
+    cases = dict.fromkeys(m.case for m in found if m.case.cell in ("LSTM", "GRU"))
+    lines = [
+        [str(case), *(f"{times[case, what]:.2f}" for what, times in columns.values())]
+        for case in cases
+    ]
+    return _table(["time of the other ÷ ours", *columns], lines)
 
 
-def _grid(measurements: list[Measurement]) -> list[str]:
-    """A line for each cell, batch and length: our speed over the others, by number of units."""
-    points: dict[tuple[Case, What], None] = dict.fromkeys((m.case, m.what) for m in measurements)
-    units = sorted({case.hidden for case, _ in points})
-    lines: dict[tuple[Any, ...], dict[int, str]] = {}
-    for case, what in points:
-        here, *there = (best(measurements, case, what, f) for f in ((OURS,), LIBRARIES, (TORCH,)))
-        ratios = (f"{other / here:.2f}" if here and other else "—" for other in there)
-        line = lines.setdefault((case.cell, what, case.steps, case.batch), {})
-        line[case.hidden] = " / ".join(ratios)
-    columns = ("cell", "what", "T", "B", *(f"H={h}" for h in units))
-    entries = (
-        [*map(str, key), *(line.get(h, "") for h in units)] for key, line in sorted(lines.items())
-    )
-    return _table(columns, entries)
+def _summary(found: list[Measurement]) -> Lines:
+    """The sizes of a grid at which ours is at least as fast, and the spread of the ratios."""
+    batches = sorted({m.case.batch for m in found})
+    lines = []
+    for what in dict.fromkeys(m.what for m in found):
+        for title, families in (("best other JAX library", LIBRARIES), (TORCH, (TORCH,))):
+            points = over(found, OURS, families).items()
+            times = {case: time for (case, kind), time in points if kind == what}
+            by_batch = [[t for case, t in times.items() if case.batch == b] for b in batches]
+            least, middle, most = np.quantile(list(times.values()), (0, 0.5, 1))
+            count = f"{sum(t >= 1 for t in times.values())} of {len(times)}"
+            lines.append([what, title, count, f"{least:.2f} … {middle:.2f} … {most:.2f}"])
+            lines[-1] += [f"{np.median(some):.2f}" if some else "—" for some in by_batch]
+    heads = ["", "time of …", "at least ours", "÷ ours: least … median … most"]
+    return _table([*heads, *(f"median at B={b}" for b in batches)], lines)
 
 
-def _every(measurements: list[Measurement]) -> list[str]:
-    entries = [{"case": str(m.case), **row(m)} for m in measurements]
-    return _table(entries[0], (entry.values() for entry in entries))
+def _runs(rows: list[dict[str, Any]]) -> Lines:
+    """A line for each cell and source, with mean and standard deviation over the seeds."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [name for name in names if name not in ("cell", "source", "seed", "history")]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["cell"], row.get("source", "ours")), []).append(row)
+    lines = []
+    for names, group in groups.items():
+        numbers = ([row[name] for row in group if row.get(name) is not None] for name in columns)
+        seeds = str(len(group)) if "seed" in group[0] else "—"
+        lines.append([*names, seeds, *map(_spread, numbers)])
+    return _table(["cell", "source", "seeds", *(TITLES.get(name, name) for name in columns)], lines)
 
 
-def _footer(record: dict[str, Any]) -> list[str]:
-    repeats = record.get("repeats") or max(m["repeats"] for m in record["measurements"])
-    missing = [f"Missing, since not installed: {', '.join(record['missing'])}."]
-    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-    about = f"{_machine(record)}, {versions}, commit {_commit(record)}, {repeats} repeats."
-    return [*(missing if record["missing"] else []), about]
+def _spread(values: list[float]) -> str:
+    if len(values) < 2:
+        return _number(values[0], 4) if values else "—"
+    mean, deviation = np.mean(values), np.std(values, ddof=1)
+    return _number(mean, 4) + (f" ± {_number(deviation, 2)}" if deviation else "")
 
 
-def _machine(record: dict[str, Any]) -> str:
-    cores = f"{record['cores']} core{'s' * (record['cores'] != 1)}"
-    return f"{record['date']}, {record['device']} ({record['cpu']}, {cores})"
+def _number(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return "—"
+    return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 
-def _commit(record: dict[str, Any]) -> str:
-    return f"{(record['commit'] or 'unknown')[:10]}{' with changes' if record['dirty'] else ''}"
+def _footer(about: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    missing = f" Not installed: {', '.join(about['missing'])}." if about["missing"] else ""
+    commit = f"commit {about['commit'] or 'unknown'}{' with changes' if about['dirty'] else ''}"
+    cores = f"{about['cores']} core{'s' * (about['cores'] != 1)}"
+    repeats = max((row.get("repeats", 0) for row in rows), default=0)
+    words = [about["date"], f"{about['device']} ({about['cpu']}, {cores})"]
+    words += [f"jax {about['versions']['jax']}", commit]
+    words += [f"{repeats} repeats"] if repeats else []
+    return ", ".join(words) + "." + missing + (f" {about['note']}" if "note" in about else "")
 
 
-def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> list[str]:
+def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> Lines:
     columns = list(columns)
-    return [_line(columns), _line("---" for _ in columns), *(_line(line) for line in lines)]
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    rows = [columns, ["---"] * len(columns), *lines]
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 if __name__ == "__main__":

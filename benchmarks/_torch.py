@@ -1,12 +1,9 @@
-"""Our side of the comparison with PyTorch: drives `_worker.py`, call by call."""
+"""PyTorch as a contestant: drives `_worker.py`, which runs in a process of its own."""
 
 import json
 import os
 import subprocess
-import sys
 import tempfile
-import weakref
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import count
 from operator import itemgetter
@@ -16,28 +13,19 @@ from typing import Any
 import jax
 import numpy as np
 from _case import Case, problem
-from _measure import CHAIN, What
-from _peers import identity
+from _contestant import CHAIN, adjoint
+from _peers import TORCH
 
-FAMILY = "PyTorch"
+from rnnjax import interop
+
 HERE = Path(__file__).resolve().parent
-CELLS = {"LSTM": 4, "GRU": 3, "Elman": 1, "Elman, relu": 1}  # and their number of gates
+CELLS = ("LSTM", "GRU", "Elman", "Elman (relu)")
 
 
 def find(named: str | None) -> str | None:
-    """The interpreter that has PyTorch, if there is one.
-
-    The one named, or that in `RNNJAX_TORCH_PYTHON`, or `.venv-torch`, or the one that runs.
-    """
-    if named := named or os.environ.get("RNNJAX_TORCH_PYTHON"):
-        return named
+    """The interpreter that has PyTorch: the named one, `RNNJAX_TORCH_PYTHON`, `.venv-torch`."""
     venv = HERE.parent / ".venv-torch" / "bin" / "python"
-    for python in (str(venv), sys.executable):
-        if Path(python).exists():
-            done = subprocess.run([python, "-c", "import torch"], capture_output=True)
-            if done.returncode == 0:
-                return python
-    return None
+    return named or os.environ.get("RNNJAX_TORCH_PYTHON") or (str(venv) if venv.exists() else None)
 
 
 class Worker:
@@ -46,29 +34,25 @@ class Worker:
     def __init__(self, python: str):
         self.folder = tempfile.TemporaryDirectory()
         self.jobs = count()
-        self.dropped: list[int] = []
         self.process: Any = subprocess.Popen(
             [python, str(HERE / "_worker.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        hello = self._answer()
-        self.versions, self.threads = hello["versions"], hello["threads"]
+        self.versions = self._answer()["versions"]
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Sends a request and waits for the answer."""
+        """Sends a request and waits for the answer; an error there is an error here."""
         print(json.dumps(request), file=self.process.stdin, flush=True)
-        return self._answer()
+        answer = self._answer()
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
 
     def file(self, name: str) -> str:
         """A place for arrays."""
         return str(Path(self.folder.name) / f"{name}.npz")
-
-    def forgotten(self) -> list[int]:
-        """The jobs that nobody holds any more, since the last time this was asked."""
-        jobs, self.dropped[:] = list(self.dropped), []
-        return jobs
 
     def close(self) -> None:
         """Ends the process."""
@@ -83,32 +67,58 @@ class Worker:
         return json.loads(line)
 
 
-def contestants(case: Case, worker: Worker | None, *modules: str) -> "list[TorchContestant]":
-    """PyTorch's layer, or also its "cell" in streaming; nobody where it has no such cell."""
-    if worker is None or case.cell not in CELLS:
-        return []
-    return [TorchContestant(worker, case, module) for module in modules or ("layer",)]
-
-
 @dataclass(frozen=True)
 class TorchContestant:
-    """A module of PyTorch in a case."""
+    """A module of PyTorch in a case.
+
+    Attributes:
+        worker: the process that has PyTorch.
+        case: the case to compute.
+        module: "layer", or "cell" in streaming.
+        family: the library, and its variant.
+        precision: of products and numbers: "fp32", "tf32", "bf16" or "fp16".
+        graph: whether a call is captured as a CUDA graph.
+        queue: number of calls that are waited for together.
+        tolerance: the error that the precision excuses.
+    """
 
     worker: Worker
     case: Case
-    module: str
-
-    family = FAMILY
-    fit = staticmethod(identity)
+    module: str = "layer"
+    family: str = TORCH
+    precision: str = "fp32"
+    graph: bool = False
+    queue: int = 1
+    tolerance: float = 0.0
 
     @property
     def name(self) -> str:
-        kind = self.case.cell.partition(",")[0].replace("Elman", "RNN")
+        kind = self.case.cell.partition(" ")[0].replace("Elman", "RNN")
         return f"nn.{kind}{'Cell' if self.module == 'cell' else ''}"
 
-    def prepare(self, what: What, fit: Callable[[Any], Any] | None = None) -> "TorchCall":
-        del fit
+    def prepare(self, what: str) -> "TorchCall":
         return TorchCall(self, what)
+
+    def convert(self, params: Any) -> dict[str, np.ndarray]:
+        """The state dict of one network."""
+        if self.module == "cell":
+            return interop.to_torch(self.case.ours, params[0][0])
+        return interop.to_torch(self.case.network(), self.case.joined(params))
+
+    def members(self) -> list[Any]:
+        """The parameters of every network."""
+        params = jax.device_get(problem(self.case).params)
+        if not self.case.members:
+            return [params]
+        return [jax.tree.map(itemgetter(m), params) for m in range(self.case.members)]
+
+    def gradients(self, arrays: dict[str, np.ndarray]) -> Any:
+        """The gradients of all networks, in the layout of this library."""
+        found = []
+        for number, params in enumerate(self.members()):
+            own = {name: arrays[f"{number}.{name}"] for name in self.convert(params)}
+            found.append(adjoint(self.convert, params)(own))
+        return jax.tree.map(lambda *a: np.stack(a), *found) if self.case.members else found[0]
 
 
 class TorchCall:
@@ -117,22 +127,23 @@ class TorchCall:
     compile_s = None
     temp_bytes = None
 
-    def __init__(self, contestant: TorchContestant, what: What):
+    def __init__(self, contestant: TorchContestant, what: str):
         self.contestant, self.what = contestant, what
-        self.worker, case = contestant.worker, contestant.case
+        self.worker = contestant.worker
         self.job = next(self.worker.jobs)
         arrays = self.worker.file("arrays")
-        np.savez(arrays, allow_pickle=False, **_arrays(case, contestant.module))
+        np.savez(arrays, allow_pickle=False, **_arrays(contestant))
         self._ask(
             "prepare",
-            case=asdict(case),
+            case=asdict(contestant.case),
             what=what,
             module=contestant.module,
-            chain=CHAIN if what == "step" else 0,
+            precision=contestant.precision,
+            gpu=jax.default_backend() == "gpu",
+            graph=contestant.graph,
+            chain=CHAIN if what == "step" else contestant.queue,
             arrays=arrays,
-            drop=self.worker.forgotten(),
         )
-        weakref.finalize(self, self.worker.dropped.append, self.job)
 
     def result(self) -> Any:
         file = self.worker.file("result")
@@ -140,10 +151,9 @@ class TorchCall:
         arrays = dict(np.load(file))
         if self.what == "forward":
             return arrays["ys"]
-        case = self.contestant.case
         if self.what == "training":
-            return _from_torch(case, arrays)
-        structure = jax.tree.structure(problem(case).carry)
+            return self.contestant.gradients(arrays)
+        structure = jax.tree.structure(problem(self.contestant.case).carry)
         return structure.unflatten([arrays[name] for name in "hc" if name in arrays])
 
     def seconds(self) -> float:
@@ -156,55 +166,14 @@ class TorchCall:
         return self.worker.ask(do=do, job=self.job, **request)
 
 
-def _arrays(case: Case, module: str) -> dict[str, np.ndarray]:
+def _arrays(contestant: TorchContestant) -> dict[str, np.ndarray]:
     """The numbers of the case, by the names of PyTorch."""
-    numbers = jax.device_get(problem(case))
+    numbers = jax.device_get(problem(contestant.case))
     carry = dict(zip("hc", jax.tree.leaves(numbers.carry), strict=False))
     lengths = {} if numbers.lengths is None else {"lengths": numbers.lengths.astype(np.int64)}
-    weights = {}
-    for layer, cells in enumerate(numbers.params):
-        for params, direction in zip(cells, ("", "_reverse"), strict=False):
-            suffix = "" if module == "cell" else f"_l{layer}{direction}"
-            for member in range(case.members or 1):
-                own = jax.tree.map(itemgetter(member), params) if case.members else params
-                for name, array in _to_torch(own).items():
-                    weights[f"{member}.{name}{suffix}"] = array
-    return {"xs": numbers.xs, **carry, **lengths, **weights}
-
-
-def _to_torch(params: Any) -> dict[str, np.ndarray]:
-    # It has two biases, which are added but for that inside the reset product of a GRU.
-    b_ih = b_hh = params.b / 2
-    if hasattr(params, "b_hn"):
-        gates, n = np.split(params.b, [2 * len(params.b_hn)])
-        b_ih, b_hh = np.concatenate([gates / 2, n]), np.concatenate([gates / 2, params.b_hn])
-    return {
-        "weight_ih": np.ascontiguousarray(params.w_x.T),
-        "weight_hh": np.ascontiguousarray(params.w_h.T),
-        "bias_ih": b_ih,
-        "bias_hh": b_hh,
+    weights = {
+        f"{number}.{name}": np.ascontiguousarray(array)
+        for number, params in enumerate(contestant.members())
+        for name, array in contestant.convert(params).items()
     }
-
-
-def _from_torch(case: Case, grads: dict[str, np.ndarray]) -> Any:
-    """Gradients, in our layout."""
-
-    def cell(member: int, suffix: str, params: Any) -> Any:
-        w_x, w_h, b, b_hh = (
-            grads[f"{member}.{name}{suffix}"]
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        ours = params._replace(w_x=w_x.T, w_h=w_h.T, b=b)
-        return ours._replace(b_hn=b_hh[2 * case.hidden :]) if hasattr(ours, "b_hn") else ours
-
-    def joined(suffix: str, params: Any) -> Any:
-        members = [cell(member, suffix, params) for member in range(case.members or 1)]
-        return jax.tree.map(lambda *a: np.stack(a), *members) if case.members else members[0]
-
-    return tuple(
-        tuple(
-            joined(f"_l{number}{direction}", params)
-            for params, direction in zip(layer, ("", "_reverse"), strict=False)
-        )
-        for number, layer in enumerate(problem(case).params)
-    )
+    return {"xs": numbers.xs, **carry, **lengths, **weights}

@@ -1,22 +1,21 @@
-"""Is an LSTM, a GRU, an Elman network faster than anybody else's?
+"""Are LSTM, GRU and Elman networks faster here than in other libraries?
 
-All compute the same function of the same weights. The gradient is that of `mean(ys**2)` in all
-parameters. Haiku's GRU resets first and its Elman network has `relu`: these are cells of their
-own here, so that like is compared with like.
+All contestants compute the same function of the same weights. Training is the gradient of
+`mean(ys**2)` in all parameters. Haiku's GRU resets before the recurrent product and its Elman
+network has `relu`; these are cells of their own here, so that like is compared with like.
 """
 
 from collections.abc import Iterator
 from itertools import product
 
 from _case import CELLS, Case
-from _harness import Run, Scale, main
-from _measure import Measurement, compare
+from _harness import Scale, main
 
 GRID = ("LSTM", "GRU", "Elman"), (1, 8, 32, 128), (32, 128, 512), (64, 128, 256, 512)
 
 
 def cases(scale: Scale) -> Iterator[Case]:
-    """The sizes of the targets for the two cells that have any, one or two for the others."""
+    """Four sizes of LSTM and GRU, one or two of the others."""
     if scale == "smoke":
         yield from (Case(cell, 2, 5, 3, 4) for cell in CELLS)
         return
@@ -25,22 +24,14 @@ def cases(scale: Scale) -> Iterator[Case]:
         yield Case(cell, 32, 128, 128, 128)
         yield Case(cell, 32, 128, 256, 256)
         yield Case(cell, 64, 128, 512, 512)
-    yield Case("GRU, reset first", 1, 256, 64, 128)
-    for cell in ("GRU, reset first", "Elman", "Elman, relu"):
+    yield Case("ResetBeforeGRU", 1, 256, 64, 128)
+    for cell in ("ResetBeforeGRU", "Elman", "Elman (relu)"):
         yield Case(cell, 32, 128, 128, 128)
     if scale == "full":
         grid = {Case(cell, b, t, h, h) for cell, b, t, h in product(*GRID)}
-        yield from sorted(grid - set(cases("headline")), key=_cost)
-
-
-def _cost(case: Case) -> tuple[int, str]:
-    return case.batch * case.steps * case.hidden**2, str(case)
-
-
-def measure(case: Case, run: Run) -> list[Measurement]:
-    """Everybody, forward and in training."""
-    return compare(case, run.contestants(case), ("forward", "training"), repeats=run.repeats)
+        cost = lambda case: (case.batch * case.steps * case.hidden**2, str(case))  # noqa: E731
+        yield from sorted(grid - set(cases("headline")), key=cost)
 
 
 if __name__ == "__main__":
-    main(__file__, __doc__, cases, measure)
+    main(__file__, __doc__, cases)

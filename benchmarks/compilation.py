@@ -7,8 +7,11 @@ matter to it, and are small. Every library's first cell, as it comes.
 from collections.abc import Iterator
 
 from _case import Case
+from _compare import Call, Program, compare
+from _contestant import JaxContestant
 from _harness import Run, Scale, main
-from _measure import Contestant, Measurement, check, measured
+from _peers import FAMILIES, contestants
+from _record import Measurement
 
 
 def cases(scale: Scale) -> Iterator[Case]:
@@ -22,25 +25,26 @@ def cases(scale: Scale) -> Iterator[Case]:
         yield Case("LSTM", 4, steps, 16, 16, layers=layers)
 
 
+class Compilation(Call):
+    """A call whose time is that of its compilation."""
+
+    def __init__(self, contestant: JaxContestant):
+        self.contestant, self.call = contestant, contestant.prepare("training")
+        super().__init__(self.call.run, self.call.result)
+
+    def seconds(self) -> float:
+        return self.contestant.prepare("training").compile_s or 0.0
+
+
 def measure(case: Case, run: Run) -> list[Measurement]:
-    """Compiles all in turn, `repeats` times."""
-    families = ("rnnjax", "lax.scan", "Flax Linen", "Flax NNX", "Haiku", "Equinox", "Keras")
-    if run.scale == "headline":
-        families = families[:3]
-    first: dict[str, Contestant] = {}
-    for contestant in run.contestants(case, *families):
-        first.setdefault(contestant.family, contestant)
-    found = list(first.values())
-    calls = [who.prepare("training") for who in found]
-    check("training", found, calls)
-    rounds = [
-        [1e3 * (who.prepare("training").compile_s or 0) for who in found]
-        for _ in range(run.repeats)
+    """Compiles all in turn."""
+    names = tuple(FAMILIES)[:3] if run.scale == "headline" else tuple(FAMILIES)
+    found = [
+        Program(name, lambda _, first=first: Compilation(first), first.name)
+        for name in names
+        for first in contestants(case, name, unrolls=(1,))[:1]
     ]
-    return [
-        measured(case, "compilation", who, call, times, (None, None))
-        for who, call, times in zip(found, calls, zip(*rounds, strict=True), strict=True)
-    ]
+    return compare(case, found, ("compilation",), repeats=run.repeats)
 
 
 if __name__ == "__main__":

@@ -7,27 +7,32 @@ in JAX can be divided so, and Flax is, too; PyTorch uses all cores anyway.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import jax
 from _case import CELLS, Case
+from _clock import cores
+from _compare import compare
+from _contestant import JaxContestant
 from _harness import Run, Scale, main
-from _measure import Measurement, compare
-from _peers import EVERY_CORE, JaxContestant, contestants
-from _program import cores
-from _targets import ENSEMBLE, FLAX, OURS, SIZES
-from _torch import FAMILY as TORCH
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from _peers import FLAX, OURS, contestants
+from _record import Measurement
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+PARTS = ("parts",)
+EVERY_CORE = ", every core a device"  # after the name of a family that is divided among them
 
 
 def cases(scale: Scale) -> Iterator[Case]:
-    """The sizes of the targets; the full grid has every cell on a larger batch, too."""
+    """Three sizes and an ensemble; the full grid has every cell on a larger batch, too."""
     if scale == "smoke":
         yield Case("LSTM", 8, 4, 3, 4, members=8)
         return
     for cell in ("LSTM", "GRU"):
-        yield from (replace(case, cell=cell) for case in SIZES)
-    yield from (ENSEMBLE, replace(ENSEMBLE, shared=True))
+        for batch, hidden in ((32, 128), (32, 256), (64, 512)):
+            yield Case(cell, batch, 128, hidden, hidden)
+    for shared in (False, True):
+        yield Case("LSTM", 16, 64, 16, 32, members=32, shared=shared)
     if scale == "full":
         yield from (Case(cell, 128, 128, 128, 128) for cell in CELLS)
 
@@ -35,28 +40,20 @@ def cases(scale: Scale) -> Iterator[Case]:
 def measure(case: Case, run: Run) -> list[Measurement]:
     """Ours and Flax on one device and on all, and PyTorch."""
     flax = FLAX[:1] if run.scale == "smoke" else FLAX
-    whole = [who for who in contestants(case, OURS, *flax) if "unroll=8" not in who.name]
-    parts = [divided(who) for who in whole]
-    torch = run.contestants(case, TORCH)
-    return compare(case, [*whole, *parts, *torch], ("forward", "training"), repeats=run.repeats)
+    whole = contestants(case, OURS, *flax, unrolls=(1,))
+    found = [*whole, *map(divided, whole), *run.torch(case)]
+    return compare(case, found, ("forward", "training"), repeats=run.repeats)
 
 
-def divided(who: JaxContestant) -> JaxContestant:
+def divided(contestant: JaxContestant) -> JaxContestant:
     """The contestant with each device's rows, or members, on that device."""
-    mesh = jax.make_mesh((jax.device_count(),), ("parts",), axis_types=(AxisType.Auto,))
-    whole, first = PartitionSpec(), PartitionSpec("parts")
-    weights, inputs = whole, PartitionSpec(None, "parts")
-    if who.case.members:
-        weights, inputs = first, whole if who.case.shared else first
-
-    def place(args: Any) -> Any:
-        specs = (weights, inputs, whole)
-        return tuple(
-            jax.device_put(arg, NamedSharding(mesh, spec))
-            for arg, spec in zip(args, specs, strict=True)
-        )
-
-    return replace(who, family=who.family + EVERY_CORE, place=place)
+    mesh = jax.make_mesh((jax.device_count(),), PARTS, axis_types=(AxisType.Auto,))
+    whole, first, second = (NamedSharding(mesh, P(*axes)) for axes in ((), PARTS, (None, *PARTS)))
+    place = whole, second, whole
+    if contestant.case.members:
+        place = first, whole if contestant.case.shared else first, whole
+    family = contestant.family + EVERY_CORE
+    return replace(contestant, family=family, place=lambda args: jax.device_put(args, place))
 
 
 if __name__ == "__main__":

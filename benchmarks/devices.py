@@ -1,40 +1,34 @@
 """How much faster does a training step get on 2, 4 and 8 devices, by rows and by members?
 
 The same step on the same numbers, divided by rows of the batch (data parallel) or by members
-(ensemble parallel); every division is first checked against one device. On a CPU the devices are
-virtual: they share its cores, and gain only by what one device leaves idle.
+(ensemble parallel); every division is first checked against one device, by Adam's mean of the
+gradient. On a CPU the devices are virtual: they share its cores, and gain only by what one device
+leaves idle.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import _rows
 import jax
 import optax
 from _case import Case
-from _measure import TOLERANCE, agree
+from _compare import Call, Program, compare
+from _harness import Run, Scale, main
+from _record import Measurement
 
+from rnnjax import training
+from rnnjax.data import Batch
 from rnnjax.layers import RNN
-from rnnjax.training import (
-    Batch,
-    SequenceObjective,
-    clipped,
-    ensemble_step,
-    replicate,
-    shard,
-    squared_error,
-    train_state,
-    train_step,
-)
+from rnnjax.losses import squared_error
 
 COUNTS = (1, 2, 4, 8)
-OPTIMIZER = clipped(optax.adam(1e-3))
+OPTIMIZER = training.clipped(optax.adam(1e-3))
 
 
-def cases(smoke: bool) -> Iterator[Case]:
+def cases(scale: Scale) -> Iterator[Case]:
     """A network on a large batch, and an ensemble of small ones."""
-    if smoke:
+    if scale == "smoke":
         yield Case("LSTM", 8, 5, 3, 4)
         yield Case("LSTM", 2, 5, 3, 4, members=8, shared=True)
     elif jax.default_backend() == "cpu":
@@ -45,11 +39,11 @@ def cases(smoke: bool) -> Iterator[Case]:
         yield Case("LSTM", 64, 256, 128, 128, members=128, shared=True)
 
 
-def programs(case: Case) -> Iterator[tuple[int, Callable[..., Any], tuple[Any, Any]]]:
-    """For each number of devices the compiled step, and its state and batch in their places."""
+def training_step(case: Case, count: int, first: bool = False) -> Call:
+    """A step divided among a number of devices; its result is the gradient, or a first member's."""
     model = RNN(case.ours)
-    step = train_step(SequenceObjective(model, squared_error), OPTIMIZER)
-    keys = jax.random.split(jax.random.key(0), 3)
+    step = training.train_step(training.SequenceObjective(model, squared_error), OPTIMIZER)
+    key, *keys = jax.random.split(jax.random.key(0), 3)
     shape = (case.batch, case.steps)
     batch = Batch(
         inputs=jax.random.normal(keys[0], (*shape, case.inputs)),
@@ -57,49 +51,35 @@ def programs(case: Case) -> Iterator[tuple[int, Callable[..., Any], tuple[Any, A
     )
 
     def new(key):
-        return train_state(model.init(key, case.inputs), OPTIMIZER, key)
+        return training.train_state(model.init(key, case.inputs), OPTIMIZER, key)
 
-    many = jax.vmap(new)(jax.random.split(keys[2], case.members)) if case.members else None
-    for count in COUNTS[: len(jax.devices()).bit_length()]:
-        mesh = jax.make_mesh((count,), ("data",), devices=jax.devices()[:count])
-        if many is None:
-            args = replicate(new(keys[2]), mesh), shard(batch, mesh)
-        else:
-            args = shard(many, mesh), replicate(batch, mesh)
-        yield count, (step if many is None else ensemble_step(step)).lower(*args).compile(), args
+    mesh = jax.make_mesh((count,), ("data",), devices=jax.devices()[:count])
+    if case.members:
+        # The first member has the key of a single network.
+        rest = jax.random.split(keys[0], case.members - 1)
+        states = jax.vmap(new)(jax.numpy.concatenate([key[None], rest]))
+        args = training.shard(states, mesh), training.replicate(batch, mesh)
+        step = training.ensemble_step(step)
+    else:
+        args = training.replicate(new(key), mesh), training.shard(batch, mesh)
+    compiled: Any = jax.jit(step).lower(*args).compile()
 
+    def gradient():
+        mean = optax.tree.get(compiled(*args)[0].opt_state, "mu")
+        return jax.tree.map(lambda a: a[0], mean) if first else mean
 
-def rows(case: Case, repeats: int) -> Iterator[dict[str, str]]:
-    """A row of the table for every number of devices."""
-    found = list(programs(case))
-    # Adam's mean of the gradient after one step is a tenth of it.
-    states = {f"{count} devices": program(*args)[0] for count, program, args in found}
-    gradients = {name: optax.tree.get(state.opt_state, "mu") for name, state in states.items()}
-    agree(gradients["1 devices"], gradients, tolerance=TOLERANCE["training"])
-    calls = {count: partial(program, *args) for count, program, args in found}
-    times = _rows.quartiles(calls, repeats)
-    virtual = " virtual" * (jax.default_backend() == "cpu")
-    for count, program, _ in found:
-        lower, median, upper = times[count]
-        yield {
-            "case": str(case),
-            "divided by": "members" if case.members else "rows",
-            "devices": f"{count}{virtual}",
-            "step ms": f"{median:.3g}",
-            "quartiles": f"{lower:.3g} … {upper:.3g}",
-            "speed over one": f"{times[1][1] / median:.2f}",
-            "temp MB of a device": f"{program.memory_analysis().temp_size_in_bytes / 1e6:.1f}",
-        }
+    temp_bytes = compiled.memory_analysis().temp_size_in_bytes
+    return Call(partial(compiled, *args), gradient, temp_bytes=temp_bytes)
 
 
-def main() -> None:
-    """Prints the table and writes the record."""
-    options = _rows.options(__doc__)
-    jax.config.update("jax_num_cpu_devices", COUNTS[-1])
-    repeats = 2 if options.smoke else options.repeats or 15
-    found = [row for case in cases(options.smoke) for row in rows(case, repeats)]
-    _rows.keep(_rows.place(__file__, options), options.question, found, repeats=repeats)
+def measure(case: Case, run: Run) -> list[Measurement]:
+    """The step on every number of devices."""
+    counts = COUNTS[: len(jax.devices()).bit_length()]
+    names = {count: f"{count} device{'s' * (count > 1)}" for count in counts}
+    found = [Program(names[n], lambda _, n=n: training_step(case, n)) for n in counts]
+    return compare(case, found, ("training",), repeats=run.repeats)
 
 
 if __name__ == "__main__":
-    main()
+    jax.config.update("jax_num_cpu_devices", COUNTS[-1])
+    main(__file__, __doc__, cases, measure)

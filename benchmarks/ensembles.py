@@ -7,25 +7,18 @@ else; PyTorch loops over its models.
 from collections.abc import Iterator
 
 from _case import Case
-from _harness import Run, Scale, main
-from _measure import Measurement, compare
+from _harness import Scale, main
 
 
 def cases(scale: Scale) -> Iterator[Case]:
     """An LSTM; the full grid has other numbers of members and a GRU."""
     sizes = (2, 4, 3, 4) if scale == "smoke" else (16, 64, 16, 32)
     members = {"smoke": (2,), "headline": (32,), "full": (8, 32, 128)}[scale]
-    cells = ("LSTM", "GRU") if scale == "full" else ("LSTM",)
-    for cell in cells:
+    for cell in ("LSTM", "GRU") if scale == "full" else ("LSTM",):
         for number in members:
             for shared in (True,) if scale == "smoke" else (False, True):
                 yield Case(cell, *sizes, members=number, shared=shared)
 
 
-def measure(case: Case, run: Run) -> list[Measurement]:
-    """Everybody, forward and in training."""
-    return compare(case, run.contestants(case), ("forward", "training"), repeats=run.repeats)
-
-
 if __name__ == "__main__":
-    main(__file__, __doc__, cases, measure)
+    main(__file__, __doc__, cases)

@@ -2,54 +2,78 @@
 
 The model is a recurrent network with a linear map of every output on top, in NNX through
 `nnx.jit` and in Linen through `jax.jit`; training is a step of Adam on a squared error. All start
-from the same weights. Flax's own networks are as they come, an `OptimizedLSTMCell` or a `GRUCell`
-in `RNN`; NNX's GRU has no `b_hn`, so ours in NNX does not train it here.
+from the same weights, and three losses must agree. Flax's own networks are as they come, an
+`OptimizedLSTMCell` or a `GRUCell` in `RNN`; NNX's GRU has no `b_hn`, so ours in NNX does not train
+it here.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import _rows
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from _case import CELLS
-from _measure import agree
+from _case import Case
+from _compare import Call, Program, compare
+from _harness import Run, Scale, main
+from _record import Measurement
 from flax import nnx
 
 from rnnjax import interop
 from rnnjax.flax import linen as rln
 from rnnjax.flax import nnx as rnx
 
-SIZES = ((32, 128, 128), (32, 128, 256))
-Size = tuple[int, int, int]
-Programs = dict[str, Callable[[], Any]]  # by what they compute
+WHATS = ("NNX forward", "NNX training", "Linen forward", "Linen training")
 FLAX = {
     "LSTM": (nnx.OptimizedLSTMCell, nn.OptimizedLSTMCell),
     "GRU": (nnx.GRUCell, nn.GRUCell),
 }
+Functions = tuple[Callable[[], Any], Callable[[], Any]]  # the outputs, and a step's loss
 
 
-def contestants(cell: str, size: Size) -> Iterator[tuple[str, str, Programs]]:
-    """Framework, whose module, and programs that give the outputs and the loss."""
-    _, _, units = size
-    in_nnx, in_linen = FLAX[cell]
-    theirs = in_nnx(units, units, rngs=nnx.Rngs(0))
-    ours, params = CELLS[cell](units), interop.from_nnx(theirs)[1]
-    module = rnx.RNN(ours, units, rngs=nnx.Rngs(0))
-    nnx.update(module.params, nnx.state(params))
-    yield "NNX", "rnnjax", nnx_programs(module, size)
-    yield "NNX", "Flax", nnx_programs(nnx.RNN(theirs), size)
-    tree = {"cell": interop.to_linen(ours, params)}
-    yield "Linen", "rnnjax", linen_programs(rln.RNN(ours), rln.named(params), size)
-    yield "Linen", "Flax", linen_programs(nn.RNN(in_linen(units)), tree, size)
+def cases(scale: Scale) -> Iterator[Case]:
+    """Two sizes of each cell."""
+    if scale == "smoke":
+        yield Case("GRU", 2, 5, 4, 4)
+        return
+    for cell in FLAX:
+        yield from (Case(cell, 32, 128, hidden, hidden) for hidden in (128, 256))
 
 
-def nnx_programs(rnn: nnx.Module, size: Size) -> Programs:
-    """Of a model around an NNX module."""
-    xs, weights = problem(size)
+def measure(case: Case, run: Run) -> list[Measurement]:
+    """A model with our module, and one with Flax's, in both frameworks."""
+    found = [Program(whose, partial(program, case, whose)) for whose in ("rnnjax", "Flax")]
+    return compare(case, found, WHATS, repeats=run.repeats)
+
+
+def program(case: Case, whose: str, what: str) -> Call:
+    """The forward pass or the training step of a model."""
+    in_nnx, in_linen = FLAX[case.cell]
+    theirs = in_nnx(case.inputs, case.hidden, rngs=nnx.Rngs(0))
+    params = interop.from_nnx(theirs)[1]
+    framework, what = what.split()
+    if framework == "NNX":
+        module: Any = nnx.RNN(theirs)
+        if whose == "rnnjax":
+            module = rnx.RNN(case.ours, case.inputs, rngs=nnx.Rngs(0))
+            nnx.update(module.params, nnx.state(params))
+        functions = nnx_model(module, case)
+    elif whose == "rnnjax":
+        functions = linen_model(rln.RNN(case.ours), rln.named(params), case)
+    else:
+        tree = {"cell": interop.to_linen(case.ours, params)}
+        functions = linen_model(nn.RNN(in_linen(case.hidden)), tree, case)
+    forward, training = functions
+    if what == "forward":
+        return Call(forward)
+    return Call(training, lambda: [training() for _ in range(3)])
+
+
+def nnx_model(rnn: nnx.Module, case: Case) -> Functions:
+    """A model around an NNX module."""
+    xs, weights = numbers(case)
     readout = nnx.Linear(*weights.shape, rngs=nnx.Rngs(0))
     readout.kernel[...] = weights
     model = nnx.Sequential(rnn, readout)
@@ -68,15 +92,12 @@ def nnx_programs(rnn: nnx.Module, size: Size) -> Programs:
         optimizer.update(model, gradient)
         return loss
 
-    return {
-        "forward": partial(forward, model, xs),
-        "training": partial(training, model, optimizer, xs),
-    }
+    return partial(forward, model, xs), partial(training, model, optimizer, xs)
 
 
-def linen_programs(rnn: nn.Module, params: Any, size: Size) -> Programs:
-    """Of a model around a Linen module."""
-    xs, weights = problem(size)
+def linen_model(rnn: nn.Module, params: Any, case: Case) -> Functions:
+    """A model around a Linen module."""
+    xs, weights = numbers(case)
     model, optimizer = nn.Sequential([rnn, nn.Dense(weights.shape[1])]), optax.adam(1e-3)
     readout = {"kernel": weights, "bias": jnp.zeros(weights.shape[1])}
     params = {"layers_0": params, "layers_1": readout}
@@ -98,56 +119,21 @@ def linen_programs(rnn: nn.Module, params: Any, size: Size) -> Programs:
         *state[:], loss = training(*state, xs)
         return loss
 
-    return {"forward": partial(forward, params, xs), "training": step}
+    return partial(forward, params, xs), step
 
 
-def problem(size: Size) -> tuple[jax.Array, jax.Array]:
-    """Inputs, and the weights of the readout."""
-    batch, steps, units = size
+def numbers(case: Case) -> tuple[jax.Array, jax.Array]:
+    """Inputs, and the weights on top."""
     keys = jax.random.split(jax.random.key(0))
-    xs = jax.random.normal(keys[0], (batch, steps, units))
-    return xs, jax.random.normal(keys[1], (units, 8)) / units**0.5
+    xs = jax.random.normal(keys[0], (case.batch, case.steps, case.inputs))
+    return xs, jax.random.normal(keys[1], (case.hidden, 8)) / case.hidden**0.5
 
 
 def squared_error(ys: Any) -> jax.Array:
-    """That of outputs which should be one."""
+    """The squared error of outputs that should be one."""
     return jnp.mean((ys - 1) ** 2)
 
 
-def rows(cell: str, size: Size, repeats: int) -> Iterator[dict[str, str]]:
-    """A row of the table for each contestant, forward and in training."""
-    found = [(f"{whose} in {kind}", kind, calls) for kind, whose, calls in contestants(cell, size)]
-    for what, steps in (("forward", 1), ("training", 3)):
-        programs = {name: calls[what] for name, _, calls in found}
-        results = {name: [call() for _ in range(steps)] for name, call in programs.items()}
-        for kind in ("NNX", "Linen"):
-            theirs = f"Flax in {kind}"
-            agree(results[f"rnnjax in {kind}"], {theirs: results[theirs]}, tolerance=1e-4)
-        agree(results["Flax in NNX"][0], {"Linen": results["Flax in Linen"][0]}, tolerance=1e-4)
-        times = _rows.quartiles(programs, repeats)
-        for name, kind, _ in found:
-            lower, median, upper = times[name]
-            batch, length, units = size
-            yield {
-                "case": f"{cell} B={batch} T={length} I=H={units}",
-                "ms of": what,
-                "model": name,
-                "median ms": f"{median:.3g}",
-                "quartiles": f"{lower:.3g} … {upper:.3g}",
-                "Flax ÷ this": f"{times[f'Flax in {kind}'][1] / median:.2f}",
-            }
-
-
-def main() -> None:
-    """Prints the table and writes the record."""
-    jax.config.update("jax_platforms", "cpu")
-    options = _rows.options(__doc__)
-    cases = [(cell, size) for cell in FLAX for size in SIZES]
-    cases = [("GRU", (2, 5, 4))] if options.smoke else cases
-    repeats = 2 if options.smoke else options.repeats or 31
-    found = [row for case in cases for row in rows(*case, repeats)]
-    _rows.keep(_rows.place(__file__, options), options.question, found, repeats=repeats)
-
-
 if __name__ == "__main__":
-    main()
+    jax.config.update("jax_platforms", "cpu")
+    main(__file__, __doc__, cases, measure, repeats=31)

@@ -7,10 +7,11 @@ at the start of every segment. The longest sequence is run once: it is about mem
 from collections.abc import Iterator
 
 from _case import Case
+from _compare import Contestant, compare
+from _contestant import JaxContestant
 from _harness import Run, Scale, main
-from _measure import Contestant, Measurement, compare
-from _peers import JaxContestant
-from _peers._ours import peers
+from _peers import OURS, PLAIN, TORCH, ours
+from _record import Measurement
 
 from rnnjax.engine import Loop
 
@@ -32,18 +33,17 @@ def measure(case: Case, run: Run) -> list[Measurement]:
     """Ours by policy; and for all but the longest sequence PyTorch and a plain scan."""
     longest = case.steps == LONGEST
     found: list[Contestant] = [
-        JaxContestant(_family(policy), peer, case)
+        JaxContestant(
+            OURS if policy is None else f"{OURS}, checkpoint={policy!r}",
+            ours(case, method=Loop(checkpoint=policy)),
+            case,
+        )
         for policy in (POLICIES[:2] if longest else POLICIES)
-        for peer in peers(case, method=Loop(checkpoint=policy))
     ]
     if not longest:
-        found += run.contestants(case, "lax.scan", "PyTorch")
+        found += run.contestants(case, PLAIN, TORCH)
     repeats = 1 if longest and run.scale == "headline" else run.repeats
     return compare(case, found, ("training",), repeats=repeats)
-
-
-def _family(policy: str | int | None) -> str:
-    return "rnnjax" if policy is None else f"rnnjax, checkpoint={policy!r}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 With lengths, outputs beyond them are zero, and the backward direction starts at the last valid
 step. Haiku, Equinox and a plain scan know no lengths. "One direction" is our own cell without
-the backward direction, against which both directions are held.
+the backward direction, for comparison.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from dataclasses import replace
 from itertools import product
 
 from _case import Case
+from _compare import compare
 from _harness import Run, Scale, main
-from _measure import Measurement, compare
-from _peers import ONE_DIRECTION, contestants
+from _peers import OURS, contestants
+from _record import Measurement
 
 
 def cases(scale: Scale) -> Iterator[Case]:
@@ -22,24 +23,22 @@ def cases(scale: Scale) -> Iterator[Case]:
         for cell, layers, both, lengths in product(
             ("LSTM", "GRU", "Elman"), (1, 3), (False, True), (False, True)
         ):
-            yield Case(cell, *sizes, layers=layers, both=both, lengths=lengths)
+            yield Case(cell, *sizes, layers=layers, bidirectional=both, lengths=lengths)
         return
-    yield Case("LSTM", *sizes, both=True)
-    yield Case("LSTM", *sizes, both=True, lengths=True)
+    yield Case("LSTM", *sizes, bidirectional=True)
+    yield Case("LSTM", *sizes, bidirectional=True, lengths=True)
     yield Case("LSTM", *sizes, layers=3, lengths=True)
 
 
 def measure(case: Case, run: Run) -> list[Measurement]:
-    """Everybody, and one direction of ours where there are two."""
-    found = run.contestants(case)
-    if run.scale != "full":  # Compiling those takes longer than everything else.
-        found = [who for who in found if "unroll=8" not in who.name]
-    one = [
-        replace(who, family=ONE_DIRECTION)
-        for who in contestants(replace(case, both=False), "rnnjax")
-    ]
-    what = ("forward", "training")
-    return compare(case, found, what, repeats=run.repeats, unchecked=one if case.both else ())
+    """All contestants, and one direction of ours where there are two."""
+    # To compile the unrolled ones takes longer than everything else.
+    found = run.contestants(case, unroll=run.scale == "full")
+    whats, one = ("forward", "training"), []
+    if case.bidirectional:
+        (ours,) = contestants(replace(case, bidirectional=False), OURS)
+        one = [replace(ours, family=f"{OURS}, one direction")]
+    return compare(case, found, whats, repeats=run.repeats, unchecked=one)
 
 
 if __name__ == "__main__":
