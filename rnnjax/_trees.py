@@ -22,6 +22,39 @@ def leaf_names(tree: Any) -> Any:
     return jax.tree_util.tree_map_with_path(name, tree)
 
 
+def leaf_paths(tree: Any) -> list[tuple[str, ...]]:
+    """The path of every leaf: names of fields, keys, and numbers of entries.
+
+    Examples:
+        >>> leaf_paths({"rnn": ({"w_x": 1.0}, 2.0)})
+        [('rnn', '0', 'w_x'), ('rnn', '1')]
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [tuple(jax.tree_util.keystr((key,), simple=True) for key in path) for path, _ in leaves]
+
+
+def named_leaves(tree: Any, *, alone: str = "", separator: str = ".") -> dict[str, Any]:
+    """The leaves of a tree by their paths, joined to readable names.
+
+    Args:
+        tree: the tree.
+        alone: the name of a tree that is a single leaf.
+        separator: the text between the parts of a path.
+
+    Raises:
+        ValueError: if two leaves would have one name.
+
+    Examples:
+        >>> named_leaves({"rnn": ({"w_x": 1.0}, 2.0)})
+        {'rnn.0.w_x': 1.0, 'rnn.1': 2.0}
+    """
+    leaves, names = jax.tree.leaves(tree), [separator.join(path) for path in leaf_paths(tree)]
+    named = {name or alone: leaf for name, leaf in zip(names, leaves, strict=True)}
+    if len(named) < len(leaves):
+        raise ValueError(f"expected arrays of different names, got one name twice in {names}")
+    return named
+
+
 def is_weight(name: str) -> bool:
     """Whether an array of this name is a factor of products.
 

@@ -11,7 +11,8 @@ from cases import CASES, Gated, Leaky, random_like
 from safetensors.numpy import load_file, save_file
 
 from rnnjax import GRU, LSTM, Elman, ResetBeforeGRU, Stack, engine
-from rnnjax.interop import load, save
+from rnnjax.interop import load, read_extra, save
+from rnnjax.interop._disk import _digest
 from rnnjax.layers import (
     RNN,
     Bidirectional,
@@ -92,6 +93,7 @@ def saved(path, change=lambda arrays, about: None, model=None, input_size=3):
     arrays, size = load_file(path), int.from_bytes(path.read_bytes()[:8], "little")
     about = json.loads(json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]["rnnjax"])
     change(arrays, about)
+    about["digest"] = _digest(about, arrays)
     save_file(arrays, path, {"rnnjax": json.dumps(about)})
 
 
@@ -102,6 +104,11 @@ def saved(path, change=lambda arrays, about: None, model=None, input_size=3):
         (lambda a: a.update(w_p=a["b"]), "got w_p, which the model does not have$"),
         (lambda a: a.update(b=a["b"][:-1]), r"got b of shape \[15\] instead of \[16\]$"),
         (lambda a: a.update(b=a["b"].astype(int)), "got b of int64 instead of float32$"),
+        (
+            lambda a: a.update(b=a["b"].astype("complex64")),
+            "got b of complex64 instead of float32$",
+        ),
+        (lambda a: a.update({"x" * 10**6: a["b"]}), "got x{60}…, which the model does not have$"),
         (lambda a: a["b"].__setitem__(3, np.nan), "got b with entries that are not finite$"),
         (lambda a: a["w_h"].__setitem__(0, np.inf), "got w_h with entries that are not finite$"),
         (lambda a: a.update(w=a.pop("w_x")), "got no w_x, w, which the model does not have$"),
@@ -116,8 +123,15 @@ def test_arrays_that_do_not_fit_are_refused(path, change, message):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda a: a.update(format=2), "has no entry 'rnnjax' of format 1"),
+        (lambda a: a.update(format=1), "has no entry 'rnnjax' of format 2"),
         (lambda a: a["model"]["cell"].update({"class": "os.system"}), "got 'os.system'; is it a"),
+        (lambda a: a.pop("model"), "its metadata lacks model$"),
+        (lambda a: (a.pop("input_size"), a.pop("extra")), "its metadata lacks extra, input_size$"),
+        (lambda a: a["model"].update({"class": ["LSTM"]}), "classes of rnnjax.*got .'LSTM'.; is"),
+        (lambda a: a["model"].update({"class": "x" * 10**6}), "got 'x+ … x+'; is it a class of yo"),
+        (lambda a: a.update(model=nested(600)), "it is nested too deeply$"),
+        (lambda a: a["model"].update(method="fast"), "expected method to be"),
+        (lambda a: a["model"].update(reverse="no"), "expected reverse to be True or False"),
         (lambda a: a["model"].pop("class"), "expected a model made of classes.*got None"),
         (lambda a: a["model"].update(speed=1), r"expected the fields of rnnjax.layers.RNN"),
         (lambda a: a["model"]["cell"].update(hidden_size=-1), "expected hidden_size to be a posit"),
@@ -128,8 +142,64 @@ def test_arrays_that_do_not_fit_are_refused(path, change, message):
 )
 def test_metadata_that_is_not_a_models_is_refused(path, change, message):
     saved(path, lambda arrays, about: change(about))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as refused:
         load(path)
+    assert str(path) in str(refused.value) and len(str(refused.value)) < 1200
+
+
+def nested(depth):
+    """A model of wrappers of wrappers."""
+    model = {"class": "rnnjax.cells.LSTM", "hidden_size": 4}
+    for _ in range(depth):
+        model = {"class": "rnnjax.cells.Residual", "cell": model}
+    return model
+
+
+def test_deeply_nested_text_is_refused(path):
+    save_file({"b": np.ones(3)}, path, {"rnnjax": "[" * 10**6})
+    with pytest.raises(ValueError, match="got .*model.safetensors: it is nested too deeply$"):
+        load(path)
+
+
+@pytest.mark.parametrize("read", [load, read_extra])
+def test_a_changed_bit_and_swapped_arrays_are_found(path, read):
+    saved(path)
+    whole = path.read_bytes()
+    size = 8 + int.from_bytes(whole[:8], "little")
+    for place in (whole.index(b"forget_bias") + 15, size, size + 100, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="is damaged: its digest belongs to other content$"):
+            read(path)
+    path.write_bytes(whole.replace(b'"b":', b'"u":'))
+    with pytest.raises(ValueError, match="is damaged"):
+        read(path)
+    model = Sequential((Dense(3), Dense(3)))
+    save(path, model, random_params(model, 3), 3)
+    whole = path.read_bytes()
+    swapped = whole.replace(b'"0.w":', b'"2.w":').replace(b'"1.w":', b'"0.w":')
+    path.write_bytes(swapped.replace(b'"2.w":', b'"1.w":'))
+    assert sorted(load_file(path)) == ["0.b", "0.w", "1.b", "1.w"]
+    with pytest.raises(ValueError, match="is damaged"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "extra", [None, 0, "text é", [1, 2.5, None, True], {"vocabulary": ["a", "b"], "lr": {"x": 1}}]
+)
+def test_extra_comes_back(path, extra):
+    params = random_params(LSTM(4), 3)
+    save(path, LSTM(4), params, np.int64(3), extra=extra)
+    assert read_extra(path) == extra
+    chex.assert_trees_all_equal(load(path), (LSTM(4), params))
+
+
+@pytest.mark.parametrize(
+    "extra", [np.float32(1), (1, 2), {1: 2}, float("nan"), {"a": [np.inf, {1}]}, object(), b"x"]
+)
+def test_extra_that_json_does_not_give_back_is_refused(path, extra):
+    with pytest.raises(ValueError, match="expected extra to be what JSON can hold: .*, got "):
+        save(path, LSTM(4), random_params(LSTM(4), 3), 3, extra=extra)
+    assert not path.exists()
 
 
 def test_other_files_and_damaged_ones_are_refused(path):
@@ -142,8 +212,11 @@ def test_other_files_and_damaged_ones_are_refused(path):
         with pytest.raises(ValueError, match="expected a file that rnnjax.interop.save wrote, got"):
             load(path)
     path.unlink()
-    with pytest.raises(FileNotFoundError):
-        load(path)
+    for read in (load, read_extra):
+        with pytest.raises(FileNotFoundError, match="interop.save wrote, got no file: .*safetens"):
+            read(path)
+        with pytest.raises(ValueError, match="interop.save wrote, got a folder: "):
+            read(path.parent)
 
 
 def test_own_classes_must_be_passed(path):
@@ -187,7 +260,7 @@ def test_what_cannot_be_saved_leaves_the_old_file_alone(path, model, change, inp
 
 
 def test_names_that_would_be_one_are_refused(path):
-    with pytest.raises(ValueError, match="expected parameters of different names, got one twice"):
+    with pytest.raises(ValueError, match="expected arrays of different names, got one name twice"):
         save(path, LSTM(4), {"a.b": jnp.ones(1), "a": {"b": jnp.ones(1)}}, 3)
 
 

@@ -6,17 +6,18 @@ That ONNX files compute the same is tested by onnxruntime, in `tests/live`.
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CASES, assert_close, random_like
+from cases import CASES, Clocks, assert_close, random_like
 from serving_models import STREAM, WHOLE, carries, random_params, some, tokens
 
 from rnnjax import GRU, LSTM, Elman, Jordan, Stack
-from rnnjax.cells import MinGRU, Record
+from rnnjax.cells import AttentionDecoder, MinGRU, Record
 from rnnjax.engine import Associative, Loop
 from rnnjax.interop import export_model, save_onnx
 from rnnjax.layers import (
@@ -183,6 +184,31 @@ def test_a_linear_cell_is_exported_with_a_plain_loop():
     assert_close((h, ys), model.apply(params, xs), "float32")
 
 
+def test_an_artifact_of_named_inputs_and_outputs():
+    model, sizes = RNN(Clocks(4)), {"u": 3, "v": 2}
+    params = random_params(model, sizes)
+    exported = export_model(model, params, sizes, extra_inputs=("lengths",))
+    exported = jax.export.deserialize(exported.serialize())
+    xs = random_like(1, {name: np.empty((2, 5, size)) for name, size in sizes.items()}, "float32")
+    lengths = np.array([5, 2], np.int32)
+    carry, ys = model.apply(params, xs, lengths=lengths)
+    found = exported.call(xs, lengths=lengths)
+    assert_close(found, (tuple(jax.tree.leaves(carry)), ys), "float32")
+
+
+@pytest.mark.parametrize("size", [0, 2.5, "3", (3, -1), {"u": 3, "v": [2]}])
+def test_a_size_that_is_none_is_refused(tmp_path, size):
+    for export in (export_model, partial(save_onnx, tmp_path / "m.onnx")):
+        with pytest.raises(ValueError, match="expected input_size to be a positive integer, got"):
+            export(RNN(Elman(4)), random_params(RNN(Elman(4)), 3), size)
+
+
+def test_a_model_with_a_context_is_not_exported():
+    model = RNN(AttentionDecoder(GRU(4), attention_size=3, memory_size=2))
+    with pytest.raises(ValueError, match="expected a model without a context, .* got RNN.Attent"):
+        export_model(model, random_params(model, 3), 3)
+
+
 def test_an_artifact_streams_from_zeros_and_a_reset():
     params, text = random_params(STREAM), tokens(2, 9)
     exported = export_model(STREAM, params, extra_inputs=("carry", "resets"))
@@ -203,6 +229,8 @@ def test_an_artifact_for_other_platforms_and_what_cannot_be_exported():
         export_model(model, params, 3, extra_inputs=("length", "carry"))
     with pytest.raises(ValueError, match="expected xs with 3 features"):
         export_model(model, params, 4)
+    with pytest.raises(ValueError, match=r"expected model to be a Layer, got GRU\(4\); a cell"):
+        export_model(model.cell, params, 3)  # pyright: ignore[reportArgumentType]
 
 
 # What ONNX files refuse; this is seen before the package onnx is needed.
@@ -226,11 +254,12 @@ class Twice(Pointwise):
             RNN(Stack((GRU(2), Jordan(4, 2)))),
             3,
             (),
-            "expected an Elman, GRU, .*got Jordan",
+            "expected one of Elman, GRU, .*got Jordan",
         ),
-        (RNN(Elman(4, activation="gelu")), 3, (), "expected activations .*gelu"),
+        (RNN(Elman(4, activation="gelu")), 3, (), "expected the activation .*gelu"),
         (Bidirectional(GRU(4), backward=LSTM(4)), 3, (), "expected cells of one kind"),
         (RNN(GRU(4)), 5, (), "expected xs with 3 features"),
+        (GRU(4), 3, (), r"expected model to be a Layer, got GRU\(4\)"),
         (RNN(GRU(4)), 3, ("mask",), r"extra_inputs to name any of carry, lengths, got \['mask'\]"),
     ],
 )

@@ -141,11 +141,14 @@ def with_attributes(form, **attributes):
         (with_attributes("RNN", activations=["Elu"]), "of .*'Relu'.* got .'Elu'."),
         (with_attributes("RNN", activations=["Tanh", "Tanh"]), "for RNN.* got .'Tanh', 'Tanh'"),
         (with_attributes("LSTM", activations=["Sigmoid", "Relu", "Tanh"]), "of an LSTM equal, got"),
-        (with_attributes("LSTM", direction="bidirectional"), "W of shape .2, 20, 3., .* got .1, 2"),
-        (with_attributes("LSTM", hidden_size=4), "W of shape .1, 16, 3.* got .1, 20, 3."),
-        (changed("LSTM", R=np.ones((1, 15, 5))), "R of shape .1, 20, 5.* got .1, 15, 5."),
-        (changed("LSTM", B=np.ones((1, 20))), "B of shape .1, 40.* got .1, 20."),
-        (changed("LSTM", W=np.ones((20, 3))), "W of shape .1, 20, 3.* got .20, 3."),
+        (
+            with_attributes("LSTM", direction="bidirectional"),
+            "first of 2 directions, got shape .1, 20, 3.",
+        ),
+        (with_attributes("LSTM", hidden_size=4), "weights for hidden_size 4, got those of LSTM.5."),
+        (changed("LSTM", R=np.ones((1, 15, 5))), "got R of shape .15, 5. instead of .20, 5."),
+        (changed("LSTM", B=np.ones((1, 20))), "got B of shape .20. instead of .40."),
+        (changed("LSTM", W=np.ones((20, 3))), "expected W of 3 axes, .* got shape .20, 3."),
     ],
 )
 def test_nodes_that_are_no_layer_are_refused(node, message):
@@ -165,8 +168,8 @@ def test_activations_of_gates_are_kept():
     "layer, message",
     [
         (Dense(4), "expected an RNN or Bidirectional layer, got Dense"),
-        (RNN(ProjectedLSTM(4, 2)), "got ProjectedLSTM.* its LSTM no projection"),
-        (RNN(Elman(4, activation="elu")), "activations of .*, got .'elu'"),
+        (RNN(ProjectedLSTM(4, 2)), "got ProjectedLSTM.* its LSTM has no projection"),
+        (RNN(Elman(4, activation="elu")), "the activation 'tanh' or .*'elu'"),
         (Bidirectional(LSTM(4), backward=GRU(4)), "one kind in both directions, got .*LSTM.*GRU"),
         (Bidirectional(LSTM(4), backward=LSTM(3)), "one kind in both directions, got"),
         (Bidirectional(GRU(4), backward=ResetBeforeGRU(4)), "one kind in both directions, got"),

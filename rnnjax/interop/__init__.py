@@ -1,6 +1,7 @@
 """Weights in and out: exact conversion from and to other libraries, files, and artifacts."""
 
 from ._disk import load as load
+from ._disk import read_extra as read_extra
 from ._disk import save as save
 from ._equinox import from_equinox as from_equinox
 from ._equinox import to_equinox as to_equinox

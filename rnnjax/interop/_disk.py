@@ -1,44 +1,59 @@
-"""Weights on disk: a safetensors file that also says what model its arrays belong to.
+"""Models on disk: a safetensors file whose metadata describes the model of its arrays.
 
-The arrays have readable names, such as `0.w_x`. The model is a line of JSON in the file's
-metadata: classes by name, with their fields. Nothing in a file is ever run or imported: a name
-stands for a class of rnnjax, or for one that the reader passes.
+The arrays have readable names, such as `0.w_x`. The metadata is a line of JSON: the model, the size
+of its inputs, anything that the user adds, and a digest of all that and of the arrays.
 """
 
-import dataclasses
+import hashlib
 import json
-import os
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import keystr, tree_leaves_with_path
 from jaxtyping import PyTree
 
-from .. import cells, engine, layers
+from .._checks import brief
 from .._core import Cell
+from .._files import check_path, replace_file
+from .._trees import named_leaves
 from ..layers import Layer
+from ._model import from_json, known_classes, to_json, with_tuples
+from ._safetensors import read_safetensors
 
 _ENTRY = "rnnjax"
-_FORMAT = 1
+_FORMAT = 2
+_FILE = "a file that rnnjax.interop.save wrote"
+# Numbers of one kind may differ in precision between a file and a model.
+_KINDS = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
 
 
-def save(path: str | Path, model: Cell | Layer, params: PyTree, input_size: PyTree = None) -> None:
+def save(
+    path: str | Path,
+    model: Cell | Layer,
+    params: PyTree,
+    input_size: PyTree = None,
+    *,
+    extra: Any = None,
+) -> None:
     """Writes a model with its parameters as a safetensors file, whole or not at all.
 
     Args:
-        path: of the file; one that is there is replaced.
+        path: the path of the file; an existing file is replaced.
         model: a cell or a layer, of rnnjax or your own, whose fields are numbers, strings,
             `None`, tuples, and other such models; so give functions by their names.
         params: its parameters, in any dtype.
-        input_size: what `model.init` drew them with; `None` for a model of tokens.
+        input_size: the `input_size` of `model.init`; `None` for a model of tokens.
+        extra: anything that JSON can hold, such as a vocabulary or settings; `read_extra` reads
+            it.
 
     Raises:
-        ValueError: if the parameters are not such as `model.init` gives, or not all finite, or
-            if a field cannot be written.
+        ValueError: if the parameters are not like those of `model.init`, or not all finite; or if
+            JSON has no form for a field or for `extra`.
 
     Examples:
         >>> import rnnjax, safetensors.numpy
@@ -52,23 +67,29 @@ def save(path: str | Path, model: Cell | Layer, params: PyTree, input_size: PyTr
     from safetensors.numpy import save as as_bytes
 
     # The bytes of an array are written as they lie in memory, which must be in order.
-    arrays = {name: np.array(a, order="C") for name, a in _named(params).items()}
+    path = check_path(path)
+    leaves = named_leaves(params, alone="params").items()
+    arrays = {name: np.array(a, order="C") for name, a in leaves}
     _check(arrays, _expected(model, input_size), "params")
-    about = {"format": _FORMAT, "model": _written(model), "input_size": input_size}
-    replace_file(Path(path), as_bytes(arrays, {_ENTRY: json.dumps(about)}))
+    input_size = json.loads(json.dumps(input_size, default=operator.index))
+    about = {"format": _FORMAT, "model": to_json(model), "input_size": input_size, "extra": extra}
+    _check_json(about)
+    about["digest"] = _digest(about, arrays)
+    replace_file(path, as_bytes(arrays, {_ENTRY: json.dumps(about)}))
 
 
 def load(path: str | Path, classes: Iterable[type] = ()) -> tuple[Any, PyTree]:
     """The model and the parameters that `save` wrote.
 
     Args:
-        path: of the file.
-        classes: your own classes that the model is made of; those of rnnjax are known.
+        path: the path of the file.
+        classes: your own classes in the model; those of rnnjax are known.
 
     Raises:
-        ValueError: if it is not such a file, or is damaged; if the model is made of a class that
-            is not known; and, by name, for every array that is missing, is none of the model's,
-            has another shape, or is not finite.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not such a file, or is damaged; if a class of the model is not known;
+            and, by name, for every array that is missing, is not the model's, has another shape,
+            or is not finite.
 
     Examples:
         >>> import rnnjax
@@ -79,110 +100,100 @@ def load(path: str | Path, classes: Iterable[type] = ()) -> tuple[Any, PyTree]:
         ...     load(f"{folder}/cell.safetensors")[0]
         LSTM(8)
     """
-    about, arrays = _read(Path(path))
-    model = _model(about["model"], _known() | {cls.__name__: cls for cls in classes})
-    expected = _expected(model, _with_tuples(about["input_size"]))
-    _check(arrays, expected, path)
-    leaves = [_as_is(name, arrays[name]) for name in _named(expected)]
-    return model, jax.tree.structure(expected).unflatten(leaves)
+    known = known_classes() | _by_name(classes)
+    about, arrays = _read(path)
+    with _naming(path):
+        model = from_json(about["model"], known)
+        expected = _expected(model, with_tuples(about["input_size"]))
+        _check(arrays, expected, "it")
+        names = named_leaves(expected, alone="params")
+        leaves = [_as_jax(name, arrays[name]) for name in names]
+        return model, jax.tree.structure(expected).unflatten(leaves)
+
+
+def read_extra(path: str | Path) -> Any:
+    """The `extra` that `save` wrote; `None` where there was none.
+
+    Args:
+        path: the path of the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not such a file, or is damaged.
+
+    Examples:
+        >>> import rnnjax
+        >>> from tempfile import TemporaryDirectory
+        >>> cell = rnnjax.LSTM(8)
+        >>> with TemporaryDirectory() as folder:
+        ...     path, params = f"{folder}/cell.safetensors", cell.init(jax.random.key(0), 3)
+        ...     save(path, cell, params, 3, extra={"alphabet": "abc"})
+        ...     read_extra(path)
+        {'alphabet': 'abc'}
+    """
+    return _read(path)[0]["extra"]
+
+
+def _by_name(classes: Any) -> dict[str, type]:
+    found = list(classes) if isinstance(classes, Iterable) else [classes]
+    if found == [classes] or not all(isinstance(cls, type) for cls in found):
+        raise ValueError(f"expected classes to be a list of classes, got {brief(classes)}")
+    return {cls.__name__: cls for cls in found}
 
 
 # The file.
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file, which takes its place at once or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The metadata, and the arrays by name."""
+    metadata, arrays = read_safetensors(path, expected=_FILE)
+    with _naming(path, f"expected {_FILE}, got {path}"):
+        about = json.loads(metadata.get(_ENTRY, "null"))
+        if not isinstance(about, dict) or about.get("format") != _FORMAT:
+            raise ValueError(f"its metadata has no entry {_ENTRY!r} of format {_FORMAT}")
+        if lacking := {"model", "input_size", "extra", "digest"} - about.keys():
+            raise ValueError(f"its metadata lacks {', '.join(sorted(lacking))}")
+        if about["digest"] != _digest(about, arrays):
+            raise ValueError("it is damaged: its digest belongs to other content")
+        return about, arrays
+
+
+@contextmanager
+def _naming(path: str | Path, what: str = "") -> Iterator[None]:
+    """Puts the name of the file before the message of an error, which is kept short."""
     try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        yield
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        reason = reason if len(reason) < 1000 else f"{reason[:700]} … {reason[-200:]}"
+        raise ValueError(f"{what or f'cannot load {path}'}: {reason}") from None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What stands in the metadata, and the arrays by name."""
-    from safetensors import SafetensorError, safe_open
+def _digest(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """The SHA-256 of the metadata, and of names, dtypes, shapes and bytes of the arrays."""
+    content = {name: value for name, value in about.items() if name != "digest"}
+    kinds = [[name, str(arrays[name].dtype), arrays[name].shape] for name in sorted(arrays)]
+    digest = hashlib.sha256(json.dumps([content, kinds], sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
 
+
+def _check_json(about: Mapping[str, Any]) -> None:
+    """Raises unless JSON gives back the `extra` as it is."""
+    extra = about["extra"]
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(_ENTRY, "null"))
-            if not isinstance(about, dict) or about.get("format") != _FORMAT:
-                raise ValueError(f"its metadata has no entry {_ENTRY!r} of format {_FORMAT}")
-            names = file.keys()
-            return about, {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, ValueError) as error:
-        message = f"expected a file that rnnjax.interop.save wrote, got {path}: {error}"
-        raise ValueError(message) from None
-
-
-# Models as JSON: a class is {"class": name, fields…}, a tuple is a list.
-
-
-def _known() -> dict[str, type]:
-    """The classes of rnnjax that a model is made of, by their public names."""
-    return {
-        f"{package.__name__}.{name}": value
-        for package in (cells, layers, engine)
-        for name, value in vars(package).items()
-        if isinstance(value, type) and dataclasses.is_dataclass(value)
-    }
-
-
-def _written(value: Any) -> Any:
-    """A model, or what stands in a field of one, as JSON has it."""
-    if isinstance(value, tuple):
-        return [_written(entry) for entry in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        same = json.loads(json.dumps(extra)) == extra
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
         raise ValueError(
-            "expected a model whose fields are numbers, strings, None, tuples and other models, "
-            f"got {value!r}; can a name stand for it, such as 'relu'?"
+            "expected extra to be what JSON can hold: texts, finite numbers, True, False, None, "
+            f"lists, and dictionaries by texts, got {str(extra)[:200]}; a tuple becomes a list"
         )
-    names = {cls: name for name, cls in _known().items()}
-    fields = {f.name: _written(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return {"class": names.get(type(value), type(value).__name__)} | fields
-
-
-def _model(written: Any, known: dict[str, type]) -> Any:
-    """What `_written` wrote, as it was."""
-    if isinstance(written, list):
-        return tuple(_model(entry, known) for entry in written)
-    if not isinstance(written, dict):
-        return written
-    fields = {name: _model(value, known) for name, value in written.items() if name != "class"}
-    name = written.get("class")
-    if name not in known:
-        raise ValueError(
-            "expected a model made of classes of rnnjax and of those passed as classes=, "
-            f"got {name!r}; is it a class of your own?"
-        )
-    try:
-        return known[name](**fields)
-    except TypeError as error:
-        raise ValueError(f"expected the fields of {name}, got {sorted(fields)}: {error}") from None
-
-
-def _with_tuples(size: Any) -> Any:
-    """An `input_size` as it was, since JSON makes lists of tuples."""
-    if isinstance(size, dict):
-        return {name: _with_tuples(value) for name, value in size.items()}
-    return tuple(map(_with_tuples, size)) if isinstance(size, list) else size
 
 
 # The parameters, by name.
-
-
-def _named(tree: Any) -> dict[str, Any]:
-    leaves = tree_leaves_with_path(tree)
-    named = {keystr(path, simple=True, separator=".") or "params": leaf for path, leaf in leaves}
-    if len(named) < len(leaves):
-        raise ValueError(f"expected parameters of different names, got one twice in {list(named)}")
-    return named
 
 
 def _expected(model: Any, input_size: Any) -> Any:
@@ -196,15 +207,16 @@ def _expected(model: Any, input_size: Any) -> Any:
         ) from None
 
 
-def _check(arrays: dict[str, np.ndarray], expected: Any, where: Any) -> None:
+def _check(arrays: dict[str, np.ndarray], expected: Any, where: str) -> None:
     """Raises unless there is an array for every expected name, of its shape, and no other."""
-    shapes = _named(expected)
+    shapes = named_leaves(expected, alone="params")
     faults = [f"no {name}" for name in shapes if name not in arrays]
     for name, array in arrays.items():
+        short = name if len(name) < 80 else f"{name[:60]}…"
         if name not in shapes:
-            faults.append(f"{name}, which the model does not have")
+            faults.append(f"{short}, which the model does not have")
         elif fault := _fault(array, shapes[name]):
-            faults.append(f"{name} {fault}")
+            faults.append(f"{short} {fault}")
     if faults:
         raise ValueError(
             f"expected {where} to hold the parameters of the model, got {', '.join(faults)}"
@@ -214,13 +226,16 @@ def _check(arrays: dict[str, np.ndarray], expected: Any, where: Any) -> None:
 def _fault(array: np.ndarray, expected: Any) -> str | None:
     if array.shape != expected.shape:
         return f"of shape {list(array.shape)} instead of {list(expected.shape)}"
-    inexact = jnp.issubdtype(array.dtype, jnp.inexact)
-    if inexact != jnp.issubdtype(expected.dtype, jnp.inexact):
+    if any(
+        jnp.issubdtype(array.dtype, kind) != jnp.issubdtype(expected.dtype, kind) for kind in _KINDS
+    ):
         return f"of {array.dtype} instead of {expected.dtype}"
-    return "with entries that are not finite" if inexact and not np.isfinite(array).all() else None
+    if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
+        return "with entries that are not finite"
+    return None
 
 
-def _as_is(name: str, array: np.ndarray) -> jax.Array:
+def _as_jax(name: str, array: np.ndarray) -> jax.Array:
     leaf = jnp.asarray(array)
     if leaf.dtype != array.dtype:
         raise ValueError(

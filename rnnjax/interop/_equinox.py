@@ -7,35 +7,28 @@ import numpy as np
 
 from .._core import Cell
 from ..cells import GRU, LSTM
-from ._gates import check_options, from_cell
-from ._layout import Layout, pack, read, without_biases
+from ._peer import Form, Peer
 
-LAYOUTS: dict[type, Layout] = {
-    LSTM: {"weight_ih": ("w_x", "ifgo"), "weight_hh": ("w_h", "ifgo"), "bias": ("b", "ifgo")},
-    GRU: {
-        "weight_ih": ("w_x", "rzn"),
-        "weight_hh": ("w_h", "rzn"),
-        "bias": ("b_x", "rzn"),
-        "bias_n": ("b_h", "n"),
-    },
-}
+_LSTM = {"weight_ih": "w_x ifgo", "weight_hh": "w_h ifgo", "bias": "b ifgo"}
+_GRU = {"weight_ih": "w_x rzn", "weight_hh": "w_h rzn", "bias": "b_x rzn", "bias_n": "b_h n"}
+EQUINOX = Peer("Equinox", (Form(LSTM, _LSTM), Form(GRU, _GRU)), transposed=True)
 NAMES = ("weight_ih", "weight_hh", "bias", "bias_n")
 
 
 def from_equinox(source: Any) -> tuple[Cell, Any]:
-    """The cell that computes what a cell of Equinox does, with its parameters.
+    """Convert a cell of Equinox to the cell with the same function, with its parameters.
 
     Parameters correspond one to one.
 
     Args:
         source: an `LSTMCell` or `GRUCell` of `equinox.nn`, or a mapping of the names of its
-            arrays to them; which of both it is, is told from names and shapes.
+            arrays to them; names and shapes show the kind of cell.
 
     Returns:
         An `LSTM` or a `GRU`, and its parameters.
 
     Raises:
-        ValueError: if an array is missing, unknown or of a wrong shape.
+        ValueError: if an array is missing, unknown, of a wrong shape, or not of real numbers.
 
     Examples:
         >>> weights = {"weight_ih": np.ones((16, 3)), "weight_hh": np.ones((16, 4))}
@@ -45,15 +38,11 @@ def from_equinox(source: Any) -> tuple[Cell, Any]:
     """
     if not isinstance(source, Mapping):
         source = {name: getattr(source, name, None) for name in NAMES}
-    arrays = {name: a for name, a in source.items() if a is not None}
-    layouts = list(LAYOUTS.values())
-    if not arrays.keys() & {"bias", "bias_n"}:
-        layouts = [without_biases(layout) for layout in layouts]
-    return read(arrays, layouts, transposed=True)
+    return EQUINOX.read({name: a for name, a in source.items() if a is not None})
 
 
 def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
-    """The arrays of the Equinox cell that computes what a cell does.
+    """Convert a cell to the arrays of the Equinox cell with the same function.
 
     Args:
         cell: an `LSTM` or a `GRU`.
@@ -64,7 +53,7 @@ def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
         [getattr(c, name) for name in arrays], cell, [*arrays.values()])`.
 
     Raises:
-        ValueError: if Equinox has no such cell.
+        ValueError: if Equinox has no such cell, or the parameters are not the cell's.
 
     Examples:
         >>> import jax, rnnjax
@@ -73,10 +62,4 @@ def to_equinox(cell: Cell, params: Any) -> dict[str, np.ndarray]:
         >>> arrays["weight_ih"].shape
         (16, 3)
     """
-    match cell:
-        case LSTM() | GRU():
-            check_options(cell, "Equinox")
-            arrays = pack(from_cell(cell, params), LAYOUTS[type(cell)])
-            return {name: a.T for name, a in arrays.items()}
-        case _:
-            raise ValueError(f"expected an LSTM or a GRU, as Equinox has, got {cell!r}")
+    return EQUINOX.write(cell, params)

@@ -9,48 +9,51 @@ import jax.numpy as jnp
 from jax.export import Exported, export, symbolic_shape
 from jaxtyping import PyTree
 
+from .._checks import check_arrays, check_positive
 from .._static import Static
 from ..engine import Loop, Method
 from ..layers import Layer
+from ._layers import check_layer, check_names
 
-# Axes and dtype of what may come with the inputs.
+# Axes and dtype of the signals beside the inputs.
 _SIGNALS = {"lengths": ("batch", "int32"), "mask": ("time", "bool"), "resets": ("time", "bool")}
+_PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def export_model(
     model: Layer,
     params: PyTree,
-    input_size: int | tuple[int, ...] | None = None,
+    input_size: PyTree = None,
     *,
     extra_inputs: Sequence[str] = (),
     platforms: Sequence[str] | None = None,
 ) -> Exported:
     """Exports `model.apply` with its parameters inside, for every batch size and length.
 
-    What is exported is a function `(xs, **extra) -> (carry, ys)` of inputs `[B, T, features]`,
-    or of int32 tokens `[B, T]`, in which B and T are 1 or more. Its carry is a tuple of arrays,
-    the leaves of the model's own. Write `exported.serialize()` to a file;
-    `jax.export.deserialize(content).call(xs)` runs it, on JAX alone, and is best put into a
-    `jax.jit`. Both need the package flatbuffers.
+    The artifact is a function `(xs, **extra) -> (carry, ys)` of inputs `[B, T, features]`, a
+    pytree of them, or int32 tokens `[B, T]`, with B and T of 1 or more. Its carry is a tuple of
+    arrays, the leaves of the model's own. Write `exported.serialize()` to a file;
+    `jax.export.deserialize(content).call(xs)` runs it on JAX alone, best inside a `jax.jit`.
+    Both need the package flatbuffers.
 
-    To stream, let it take "carry" and "resets": begin with zeros and a reset at the first step,
-    and hand the carry that a call returns to the next one.
+    A stream takes the extra inputs "carry" and "resets": it begins with zeros and a reset at the
+    first step, and each call takes the carry that the one before returned.
 
-    Of a method only `dtype` and `precision` reach the artifact. Its other options are about
-    time and memory, where a number of steps has to be known.
+    The artifact keeps the `dtype` and the `precision` of a method. Its other options affect time
+    and memory alone, and need a known number of steps.
 
     Args:
         model: a layer; a cell becomes one by `RNN(cell)`.
         params: its parameters. Inputs are float32, or float64 where the parameters are.
-        input_size: number of features of an input, or the shape of its feature axes; `None` for
-            a model of tokens.
-        extra_inputs: what it takes besides the inputs, by keyword: any of "carry" (a tuple of
-            arrays), "lengths" (int32 `[B]`), "mask" and "resets" (bool `[B, T]`). What is named
-            here is then required.
-        platforms: where it is to run, such as `("cpu", "cuda")`; by default where it is made.
+        input_size: number of features of an input, or the shape of its feature axes; a dictionary
+            of these for inputs that are a dictionary; `None` for a model of tokens.
+        extra_inputs: further inputs, by keyword: any of "carry" (a tuple of arrays), "lengths"
+            (int32 `[B]`), "mask" and "resets" (bool `[B, T]`). All that are named are required.
+        platforms: the platforms that run it, such as `("cpu", "cuda")`; by default the one here.
 
     Raises:
-        ValueError: if `extra_inputs` names something else, or the parameters do not fit.
+        ValueError: if `extra_inputs` names something else, the parameters do not fit, or the
+            model needs a context.
 
     Examples:
         >>> import rnnjax
@@ -60,10 +63,14 @@ def export_model(
         >>> ys.shape
         (2, 5, 8)
     """
-    if unknown := set(extra_inputs) - {"carry", *_SIGNALS}:
+    check_names("extra_inputs", extra_inputs, ("carry", *_SIGNALS))
+    if platforms is not None:
+        check_names("platforms", platforms or [platforms], _PLATFORMS)
+    check_layer(model)
+    check_arrays("params", params)
+    if model.takes_context:
         raise ValueError(
-            f"expected extra_inputs to name any of carry, {', '.join(_SIGNALS)}, got "
-            f"{sorted(unknown)}"
+            f"expected a model without a context, which no artifact takes, got {model}"
         )
     model = _with_plain_loops(model)
     start, structure = jax.tree.flatten(jax.eval_shape(model.init_carry, params))
@@ -81,11 +88,8 @@ def export_model(
 
     batch, time = symbolic_shape("batch, time")
     shapes = {"batch": (batch,), "time": (batch, time)}
-    sizes = input_size if isinstance(input_size, tuple) else (input_size,)
-    xs = jax.ShapeDtypeStruct((batch, time), jnp.int32)
-    if input_size is not None:
-        dtype = jnp.result_type(jnp.float32, *jax.tree.leaves(params))
-        xs = jax.ShapeDtypeStruct((batch, time, *sizes), dtype)
+    dtype = jnp.result_type(jnp.float32, *jax.tree.leaves(params))
+    xs = _inputs(input_size, shapes["time"], dtype)
     extra: dict[str, Any] = {
         name: jax.ShapeDtypeStruct(shapes[axes], dtype)
         for name, (axes, dtype) in _SIGNALS.items()
@@ -94,6 +98,17 @@ def export_model(
     if "carry" in extra_inputs:
         extra["carry"] = tuple(jax.ShapeDtypeStruct((batch, *a.shape), a.dtype) for a in start)
     return export(jax.jit(run), platforms=platforms)(xs, **extra)
+
+
+def _inputs(size: Any, lead: tuple, dtype: Any) -> Any:
+    """The shapes of inputs of a size, or of a dictionary of sizes."""
+    if isinstance(size, dict):
+        return {name: _inputs(each, lead, dtype) for name, each in size.items()}
+    if size is None:
+        return jax.ShapeDtypeStruct(lead, jnp.int32)
+    sizes = size if isinstance(size, tuple) else (size,)
+    axes = [check_positive("input_size", size) for size in sizes]
+    return jax.ShapeDtypeStruct((*lead, *axes), dtype)
 
 
 def _with_plain_loops(value: Any) -> Any:

@@ -5,24 +5,33 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_choice, check_flag
 from .._core import Cell
 from ..cells import GRU, LSTM, Elman, ResetBeforeGRU
 from ..layers import RNN, Bidirectional, Layer
-from ._gates import from_cell, from_layer, to_layer
-from ._layout import Layout, pack, read, without_biases
+from ._layers import from_layer, to_layer
+from ._peer import Form, Peer
 
-LAYOUTS: dict[str, Layout] = {
-    name: {"kernel": ("w_x", order), "recurrent_kernel": ("w_h", order)} | biases
-    for name, order, biases in (
-        ("LSTM", "ifgo", {"bias": ("b", "ifgo")}),
-        ("GRU, reset after", "zrn", {"bias[0]": ("b_x", "zrn"), "bias[1]": ("b_h", "zrn")}),
-        ("GRU, reset before", "zrn", {"bias": ("b", "zrn")}),
-        ("SimpleRNN", "h", {"bias": ("b", "h")}),
-    )
-}
 ACTIVATIONS = {"tanh": "tanh", "relu": "relu", "sigmoid": "sigmoid", "linear": "identity"}
+OURS = tuple(ACTIVATIONS.values())
+
+
+def _form(cell: type[Cell], gates: str, biases: str) -> Form:
+    layout = {"kernel": f"w_x {gates}", "recurrent_kernel": f"w_h {gates}", "bias": biases}
+    return Form(cell, layout, OURS, OURS)
+
+
+KERAS = Peer(
+    "Keras",
+    (
+        _form(LSTM, "ifgo", "b ifgo"),
+        _form(GRU, "zrn", "b_x zrn b_h zrn"),
+        _form(ResetBeforeGRU, "zrn", "b zrn"),
+        _form(Elman, "h", "b h"),
+    ),
+)
 MERGES = {"concat": "concat", "sum": "sum", "ave": "mean", "mul": "product"}
-# What a layer must not have been told otherwise, and why.
+# The options that a layer must have, and the reason.
 EXPECTED = {
     "dropout": (0, "put Dropout(rate, per_sequence=True) in front of the layer"),
     "recurrent_dropout": (0, "wrap the cell of a converted layer in VariationalDropout"),
@@ -38,28 +47,28 @@ EXPECTED = {
 def from_keras(
     source: Any, *, activation: str = "tanh", reset_after: bool = True, merge_mode: str = "concat"
 ) -> tuple[Layer, Any]:
-    """The layer that computes what a recurrent layer of Keras does, with its parameters.
+    """Convert a recurrent layer of Keras to the layer with the same function.
 
     The layer gives all outputs and the final state, whatever `return_sequences` and
     `return_state` say. At masked steps it gives zeros, as Keras with `zero_output_for_mask`.
 
-    Of the two biases of a GRU that resets after the product, those of r and z become one each,
-    their sum: the way back cannot tell them apart, and under plain gradient descent the one
-    learns half as fast as the pair did.
+    A GRU that resets after the product has two biases. For r and z they become one each, their
+    sum: the way back cannot separate them, and under plain gradient descent the one learns half
+    as fast as the pair did.
 
     Args:
-        source: an `LSTM`, `GRU`, `SimpleRNN` or a `Bidirectional` of them; or what its
-            `get_weights()` gives, from which gates and directions are told.
-        activation: which weights do not tell: "tanh", "relu", "sigmoid" or "linear".
-        reset_after: of a GRU without biases, which tell it otherwise.
-        merge_mode: of a `Bidirectional`, which its weights do not tell.
+        source: an `LSTM`, `GRU`, `SimpleRNN` or a `Bidirectional` of them; or the result of its
+            `get_weights()`, which shows gates and directions.
+        activation: the activation, for weights alone: "tanh", "relu", "sigmoid" or "linear".
+        reset_after: the kind of a GRU, for weights alone and without biases.
+        merge_mode: the merge of a `Bidirectional`, for weights alone.
 
     Returns:
         An `RNN` or a `Bidirectional` layer, and its parameters.
 
     Raises:
-        ValueError: if an array is missing or of a wrong shape, or if the layer is one that has
-            no equal here.
+        ValueError: if an array is missing, of a wrong shape or not of real numbers, or if there
+            is no equal layer here.
 
     Examples:
         >>> weights = [np.ones((3, 12)), np.ones((4, 12)), np.ones((2, 12))]
@@ -67,6 +76,7 @@ def from_keras(
         >>> layer.cell
         GRU(4)
     """
+    check_flag("reset_after", reset_after)
     if isinstance(source, list | tuple):
         half = len(source) // 2
         parts = [source] if len(source) < 4 else [source[:half], source[half:]]
@@ -77,18 +87,17 @@ def from_keras(
     else:
         cells = [_of_layer(source)]
     layer, params = to_layer(cells)
+    merge = MERGES[check_choice("merge_mode", merge_mode, (*MERGES,))]
     if isinstance(layer, Bidirectional):
-        if merge_mode not in MERGES:
-            raise ValueError(f"expected merge_mode to be one of {list(MERGES)}, got {merge_mode!r}")
-        layer = dataclasses.replace(layer, merge=MERGES[merge_mode])
+        layer = dataclasses.replace(layer, merge=merge)
     return layer, params
 
 
 def to_keras(layer: Layer, params: Any) -> list[np.ndarray]:
-    """The weights of the Keras layer that computes what a layer does.
+    """Convert a layer to the weights of the Keras layer with the same function.
 
-    Activations, `use_bias`, `reset_after` and `merge_mode` are not among the weights: the Keras
-    layer must have been made with those of ours.
+    The weights do not include activations, `use_bias`, `reset_after` and `merge_mode`. The Keras
+    layer must have the same.
 
     Args:
         layer: an `RNN` or `Bidirectional` layer of `LSTM`, `GRU`, `ResetBeforeGRU` or `Elman`
@@ -96,10 +105,10 @@ def to_keras(layer: Layer, params: Any) -> list[np.ndarray]:
         params: its parameters.
 
     Returns:
-        What `set_weights` of the Keras layer takes.
+        The argument of `set_weights` of the Keras layer.
 
     Raises:
-        ValueError: if Keras has no such layer.
+        ValueError: if Keras has no such layer, or the parameters are not the layer's.
 
     Examples:
         >>> import jax, rnnjax
@@ -117,7 +126,8 @@ def to_keras(layer: Layer, params: Any) -> list[np.ndarray]:
 
 
 def _of_layer(layer: Any, backward: bool = False) -> tuple[Cell, Any]:
-    if type(layer).__name__ not in ("LSTM", "GRU", "SimpleRNN"):
+    known = type(layer).__name__ in ("LSTM", "GRU", "SimpleRNN")
+    if not known or not hasattr(layer, "get_config"):
         raise ValueError(
             "expected an LSTM, GRU or SimpleRNN of Keras, a Bidirectional of one, or a list of "
             f"their weights, got {layer!r}"
@@ -145,39 +155,27 @@ def _cell(
             f"{len(weights)}; has the layer been built?"
         )
     for name, value in (("activation", activation), ("recurrent_activation", gates)):
-        if value not in (names := list(ACTIVATIONS)):
-            raise ValueError(f"expected {name} to be one of {names}, got {value!r}")
+        if value not in [*ACTIVATIONS]:
+            raise ValueError(f"expected {name} to be one of {[*ACTIVATIONS]}, got {value!r}")
     arrays: dict[str, Any] = dict(
         zip(("kernel", "recurrent_kernel", "bias"), weights, strict=False)
     )
-    layouts = list(LAYOUTS.values())
-    if "bias" not in arrays:
-        layouts = [without_biases(layout) for layout in layouts]
-    elif np.ndim(arrays["bias"]) == 2:
-        arrays |= {f"bias[{i}]": b for i, b in enumerate(arrays.pop("bias"))}
-    else:
-        reset_after = False
-    names: Any = {"activation": ACTIVATIONS[activation], "gate_activation": ACTIVATIONS[gates]}
-    return read(arrays, layouts, reset_after=reset_after, **names)
+    kinds = {form.cell for form in KERAS.forms} - {ResetBeforeGRU if reset_after else GRU}
+    if "bias" in arrays:
+        shape = np.shape(arrays["bias"])
+        arrays["bias"] = np.ravel(arrays["bias"])
+        kinds = {GRU} if len(shape) == 2 else {LSTM, ResetBeforeGRU, Elman}
+    return KERAS.read(
+        arrays,
+        kinds=kinds,
+        activation=ACTIVATIONS[activation],
+        gate_activation=ACTIVATIONS[gates],
+    )
 
 
 def _weights(cell: Cell, params: Any) -> list[np.ndarray]:
     """The arrays of one cell, two where it has no bias."""
-    match cell:
-        case LSTM():
-            layout = LAYOUTS["LSTM"]
-        case GRU():
-            layout = LAYOUTS["GRU, reset after"]
-        case ResetBeforeGRU():
-            layout = LAYOUTS["GRU, reset before"]
-        case Elman():
-            layout = LAYOUTS["SimpleRNN"]
-        case _:
-            raise ValueError(
-                f"expected an LSTM, a GRU, a ResetBeforeGRU or an Elman, as Keras has, got {cell!r}"
-            )
-    names = [cell.activation, getattr(cell, "gate_activation", "sigmoid")]
-    if not {*names} <= {*ACTIVATIONS.values()}:
-        raise ValueError(f"expected activations of {[*ACTIVATIONS.values()]}, got {names}")
-    kernel, recurrent_kernel, *bias = pack(from_cell(cell, params), layout).values()
-    return [kernel, recurrent_kernel, *(bias if len(bias) < 2 else [np.stack(bias)])]
+    arrays = KERAS.write(cell, params)
+    if isinstance(cell, GRU) and cell.use_bias:
+        arrays["bias"] = arrays["bias"].reshape(2, -1)
+    return list(arrays.values())

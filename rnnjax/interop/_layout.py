@@ -1,113 +1,97 @@
-"""How a peer lays a recurrence out: which part of `Gates` each of its arrays is.
+"""Layouts: tables of the parts of a recurrence in the arrays of a library.
 
-A `Layout` is a table: for the name of every array, the field of `Gates` that it holds, and which
-of its gates, in the peer's order. "b" is the one bias of a peer that has no second.
+A recurrence consists of blocks: for each gate, its part of a weight or of a bias. A layout lists
+the blocks of every array in their order on the last axis. Conversion is `unpack` by one layout
+and `pack` by another.
 """
 
-import posixpath
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
-from .._core import Cell
-from ._gates import OURS, Gates, to_cell
+# For the name of each array its blocks: a product or bias and gates, as "w_h ifgo" or "b rz b_x n".
+# A capital letter marks a gate of the other sign; "b" is the sum of both biases.
+Layout = dict[str, str]
+Blocks = dict[tuple[str, str], np.ndarray]
 
-Layout = dict[str, tuple[str, str]]
+# Axes of a block for I inputs, H units and P outputs.
+AXES = {"w_x": "IH", "w_h": "PH", "w_p": "HP", "b_x": "H", "b_h": "H", "b": "H"}
+
+
+def places(entry: str) -> list[tuple[str, str]]:
+    """The blocks that an entry of a layout lists.
+
+    Examples:
+        >>> places("b rz b_x n")
+        [('b', 'r'), ('b', 'z'), ('b_x', 'n')]
+    """
+    words = entry.split()
+    return [(f, g) for f, gates in zip(words[::2], words[1::2], strict=True) for g in gates]
 
 
 def without_biases(layout: Layout) -> Layout:
-    """What is left of a layout where a peer is told to have no bias."""
-    return {name: entry for name, entry in layout.items() if entry[0].startswith("w")}
+    """The weights of a layout."""
+    return {name: entry for name, entry in layout.items() if entry.startswith("w")}
 
 
-def unpack(
-    arrays: Mapping[str, Any], layouts: Iterable[Layout], *, transposed: bool = False
-) -> Gates:
-    """The gates in a peer's arrays, read by the layout that fits them.
+def unpack(arrays: Mapping[str, np.ndarray], layout: Layout) -> Blocks:
+    """The blocks in arrays of a layout; one bias of both products counts as the first.
 
-    Of two biases the one that a layout lacks is zero. `transposed` says that the weights are
-    `[outputs, inputs]`.
+    Examples:
+        >>> blocks = unpack({"w_rec": np.array([[1.0, 2.0]])}, {"w_rec": "w_h rZ"})
+        >>> blocks["w_h", "z"]
+        array([[-2.]])
     """
-    arrays = {name: np.asarray(a).T if transposed else np.asarray(a) for name, a in arrays.items()}
-    layout = min(layouts, key=lambda a: (len(a.keys() ^ arrays.keys()), len(_faults(arrays, a))))
-    if faults := _faults(arrays, layout, transposed):
-        raise ValueError(f"expected the arrays of one recurrent cell, got {'; '.join(faults)}")
-    blocks = {
-        ("b_x" if field == "b" else field, gate): block
-        for name, (field, gates) in layout.items()
-        for gate, block in zip(gates, np.split(arrays[name], len(gates), axis=-1), strict=True)
-    }
-    order = OURS[sum(field == "w_h" for field, _ in blocks)]
-    w = blocks["w_h", order[0]]
-    zeros = np.zeros(w.shape[-1], w.dtype)
-    w_x, w_h, b_x, b_h = (
-        np.stack([blocks.get((field, gate), zeros) for gate in order], axis=-2)
-        for field in ("w_x", "w_h", "b_x", "b_h")
-    )
-    biased = layout != without_biases(layout)
-    return Gates(w_x, w_h, np.stack([b_x, b_h]) if biased else None)
+    blocks = {}
+    for name, entry in layout.items():
+        parts = np.split(arrays[name], len(places(entry)), axis=-1)
+        for (field, gate), part in zip(places(entry), parts, strict=True):
+            key = "b_x" if field == "b" else field, gate.lower()
+            blocks[key] = -part if gate.isupper() else part
+    return blocks
 
 
-def read(
-    arrays: Mapping[str, Any],
-    layouts: Iterable[Layout],
-    *,
-    transposed: bool = False,
-    **options: Any,
-) -> tuple[Cell, Any]:
-    """The cell in a peer's arrays, with its parameters; `options` are those of `to_cell`."""
-    return to_cell(unpack(arrays, layouts, transposed=transposed), **options)
+def pack(blocks: Blocks, layout: Layout) -> dict[str, np.ndarray]:
+    """The arrays of a layout, without biases if there is no block of one; a missing one is zero."""
+    biases = [block for (field, _), block in blocks.items() if field.startswith("b")]
 
+    def block(field, gate):
+        keys = [(f, gate.lower()) for f in (("b_x", "b_h") if field == "b" else (field,))]
+        found = [blocks[key] for key in keys if key in blocks] or [np.zeros_like(biases[0])]
+        total = found[0] if len(found) == 1 else found[0] + found[1]
+        return -total if gate.isupper() else total
 
-def pack(gates: Gates, layout: Layout) -> dict[str, np.ndarray]:
-    """The arrays of a peer, without biases for a cell without."""
-    order = OURS[gates.w_x.shape[-2]]
-    fields = {"w_x": gates.w_x, "w_h": gates.w_h}
-    if gates.biases is not None:
-        b_x, b_h = gates.biases
-        fields |= {"b_x": b_x, "b_h": b_h, "b": b_x + b_h}
     return {
-        name: np.concatenate([fields[field][..., order.index(g), :] for g in word], axis=-1)
-        for name, (field, word) in layout.items()
-        if field in fields
+        name: np.concatenate([block(*place) for place in places(entry)], axis=-1)
+        for name, entry in (layout if biases else without_biases(layout)).items()
     }
 
 
-def _faults(
-    arrays: Mapping[str, np.ndarray], layout: Layout, transposed: bool = False
+def faults(
+    arrays: Mapping[str, np.ndarray], layout: Layout, *, transposed: bool = False, ending: str = ""
 ) -> list[str]:
-    """What in the arrays is not as the layout says."""
+    """The differences between arrays and a layout, in words.
+
+    Args:
+        arrays: the arrays, with features on the last axis.
+        layout: the layout.
+        transposed: whether shapes are written the other way round.
+        ending: the end of every name.
+    """
     if names := layout.keys() ^ arrays.keys():
-        return [f"no {name}" if name in layout else f"an unknown {name}" for name in sorted(names)]
-    rows = {field: (*arrays[name].shape, 0)[0] for name, (field, _) in layout.items()}
-    faults = []
-    for name, (field, gates) in layout.items():
-        columns = len(gates) * rows["w_h"]
-        expected = (rows[field], columns) if field.startswith("w") else (columns,)
-        shapes = arrays[name].shape, expected
-        if shapes[0] != shapes[1]:
-            got, wanted = (list(shape[::-1] if transposed else shape) for shape in shapes)
-            faults.append(f"{name} of shape {got} instead of {wanted}")
-    return faults
-
-
-def flat(tree: Any) -> dict[str, Any]:
-    """The arrays of nested mappings, by their path."""
-    if not isinstance(tree, Mapping):
-        raise ValueError(
-            f"expected a mapping of names to arrays, got {type(tree).__name__}; "
-            "did you pass a module without its parameters?"
-        )
-    leaves = jax.tree.leaves_with_path(dict(tree))
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): a for path, a in leaves}
-
-
-def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays in mappings by module: what stands in front of the last "/" of their path."""
-    tree: dict[str, dict[str, np.ndarray]] = {}
-    for path, a in arrays.items():
-        module, name = posixpath.split(path)
-        tree.setdefault(module, {})[name] = a
-    return tree
+        return [
+            f"{'no' if name in layout else 'an unknown'} {name}{ending}" for name in sorted(names)
+        ]
+    axes = {name: (len(places(e)), AXES[places(e)[0][0]]) for name, e in layout.items()}
+    sizes = {kind[0]: (*arrays[name].shape, 0)[0] for name, (_, kind) in axes.items() if kind[1:]}
+    sizes = {"H": sizes["P"]} | sizes
+    found = []
+    for name, (count, (*first, last)) in axes.items():
+        array, expected = arrays[name], (*(sizes[a] for a in first), count * sizes[last])
+        if array.shape != expected:
+            got, wanted = (list(s[::-1] if transposed else s) for s in (array.shape, expected))
+            found.append(f"{name}{ending} of shape {got} instead of {wanted}")
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            found.append(f"{name}{ending} of {array.dtype} instead of real numbers")
+    return found

@@ -5,18 +5,42 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import brief, check_instance
 from .._core import Cell
-from ..cells import GRU, LSTM, Elman, ResetBeforeGRU
+from ..cells import GRU, LSTM, Elman, ProjectedLSTM, ResetBeforeGRU
 from ..layers import RNN, Layer
-from ._gates import Gates, from_cell, from_layer, join, split, to_cell, to_layer
+from ._layers import from_layer, to_layer
+from ._peer import Form, Peer
+from ._tree import as_numpy
 
-# The order of gates of each node, in our letters.
-ORDERS = {"RNN": "h", "GRU": "zrn", "LSTM": "iofg"}
+# Of each kind of cell: the type of node, the order of gates, and its attributes.
+NODES: dict[type[Cell], tuple[str, str, dict[str, int]]] = {
+    Elman: ("RNN", "h", {}),
+    GRU: ("GRU", "zrn", {"linear_before_reset": 1}),
+    ResetBeforeGRU: ("GRU", "zrn", {"linear_before_reset": 0}),
+    LSTM: ("LSTM", "iofg", {}),
+}
+OURS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid"}
+THEIRS = {ours: theirs for theirs, ours in OURS.items()}
+ONNX = Peer(
+    "ONNX",
+    tuple(
+        Form(
+            cell,
+            {"W": f"w_x {gates}", "R": f"w_h {gates}", "B": f"b_x {gates} b_h {gates}"},
+            tuple(THEIRS),
+            tuple(THEIRS),
+        )
+        for cell, (_, gates, _) in NODES.items()
+    ),
+    transposed=True,
+    notes={ProjectedLSTM: "; its LSTM has no projection"},
+)
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 DIRECTIONS = ("forward", "reverse", "bidirectional")
-# What a node applies unless it says otherwise, and what it may apply, by our names.
+ENTRIES = ("op_type", "attributes", "W", "R", "B", "P")
+# The default activations of each type of node.
 ACTIVATIONS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}
-OURS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid"}
 # The last three change nothing here: the order of axes outside the node, and parameters of
 # activations other than these.
 ATTRIBUTES = (
@@ -26,16 +50,16 @@ ATTRIBUTES = (
 
 
 def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
-    """The layer that computes what a recurrent node of ONNX does, with its parameters.
+    """Convert a recurrent node of ONNX to the layer with the same function.
 
-    The node's two biases become one, their sum, but for those of the candidate of a GRU that
-    resets after the product. Lengths and initial states, which are inputs of the node, are
+    The node's two biases become one, their sum, except in the candidate of a GRU that resets
+    after the product. Lengths and initial states, which are inputs of the node, are
     arguments of the layer's `apply`. A bidirectional node keeps its directions apart in its
     output; the layer concatenates them. A sequence of length 0 keeps its initial state, where
     ONNX Runtime makes it zero.
 
     Args:
-        source: an `onnx.ModelProto` or `GraphProto`, the weights of whose node are
+        source: an `onnx.ModelProto` or `GraphProto` with the weights of the node as
             initializers; or a node in the form that `to_onnx` gives, with `P` if it has one.
             An attribute that is missing has ONNX's default: without `linear_before_reset`,
             a GRU resets before the product.
@@ -46,7 +70,7 @@ def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
 
     Raises:
         ValueError: if there is no such node, or more than one; if a shape is wrong; or if the
-            node has what the cells have not: peepholes, clipping, other activations.
+            node has peepholes, clipping, or other activations.
 
     Examples:
         >>> node = {"op_type": "GRU", "W": np.ones((1, 12, 3)), "R": np.ones((1, 12, 4))}
@@ -54,24 +78,35 @@ def from_onnx(source: Any, name: str | None = None) -> tuple[Layer, Any]:
         >>> layer.cell
         GRU(4, use_bias=False)
     """
+    if name is not None:
+        check_instance("name", name, str)
     node = source if isinstance(source, Mapping) else _node(source, name)
     node = {"attributes": {}, **node}
     direction = _direction(node)
     directions = 2 if direction == "bidirectional" else 1
-    reset_after = bool(node["attributes"].get("linear_before_reset", 0))
-    cells = [
-        to_cell(gates, reset_after=reset_after, **names)
-        for gates, names in zip(
-            _gates(node, directions), _activations(node, directions), strict=True
-        )
+    arrays, names = _arrays(node, directions), _activations(node, directions)
+    after = int(bool(node["attributes"].get("linear_before_reset", 0)))
+    kinds = [
+        cell
+        for cell, (op_type, _, attributes) in NODES.items()
+        if op_type == node["op_type"] and attributes.get("linear_before_reset", after) == after
     ]
+    cells: list[tuple[Any, Any]] = [
+        ONNX.read({k: a[d] for k, a in arrays.items()}, kinds=kinds, **names[d])
+        for d in range(directions)
+    ]
+    hidden_size = node["attributes"].get("hidden_size")
+    if any(hidden_size not in (None, cell.hidden_size) for cell, _ in cells):
+        raise ValueError(
+            f"expected weights for hidden_size {hidden_size}, got those of {cells[0][0]!r}"
+        )
     return to_layer(cells, reverse=direction == "reverse")
 
 
 def to_onnx(layer: Layer, params: Any) -> dict[str, Any]:
-    """The ONNX node that computes what a layer does: its type, attributes and weights.
+    """Convert a layer to the ONNX node with the same function: its type, attributes and weights.
 
-    The output of a bidirectional node has an axis of directions, whatever the layer's `merge`.
+    The output of a bidirectional node has an axis of directions, for every `merge` of the layer.
 
     Args:
         layer: an `RNN` or `Bidirectional` layer of Elman, GRU, ResetBeforeGRU or LSTM
@@ -81,10 +116,11 @@ def to_onnx(layer: Layer, params: Any) -> dict[str, Any]:
     Returns:
         `op_type`; `attributes`, by name; and the inputs `W [D, G H, I]`, `R [D, G H, H]` and,
         where the cells have biases, `B [D, 2 G H]`, for D directions and G gates. The second
-        half of `B`, the recurrent bias, is zero but where a GRU resets after the product.
+        half of `B`, the recurrent bias, is zero except in a GRU that resets after the product.
 
     Raises:
-        ValueError: if ONNX has no such layer or cell, or the directions are not of one kind.
+        ValueError: if ONNX has no such layer or cell, if the directions are not of one kind, or
+            if the parameters are not the layer's.
 
     Examples:
         >>> import jax, rnnjax
@@ -94,38 +130,35 @@ def to_onnx(layer: Layer, params: Any) -> dict[str, Any]:
         ('GRU', (1, 12, 3), 1)
     """
     cells = from_layer(layer, params)
-    kinds = [_kind(cell) for cell, _ in cells]
-    gates = [from_cell(cell, cell_params) for cell, cell_params in cells]
-    if kinds[0] != kinds[-1] or (gates[0].biases is None) != (gates[-1].biases is None):
+    parts = [ONNX.write(*pair) for pair in cells]
+    first: Any = cells[0][0]
+    if len({type(cell) for cell, _ in cells}) > 1 or any(
+        [a.shape for a in part.values()] != [a.shape for a in parts[0].values()] for part in parts
+    ):
         raise ValueError(
             f"expected cells of one kind in both directions, got {[cell for cell, _ in cells]}"
         )
-    op_type, attributes = kinds[0]
+    op_type, _, attributes = NODES[type(first)]
     reverse = isinstance(layer, RNN) and layer.reverse
     direction = "bidirectional" if len(cells) == 2 else "reverse" if reverse else "forward"
-    attributes = {"direction": direction} | attributes
     activations = [name for cell, _ in cells for name in _names(op_type, cell)]
+    attributes = {"direction": direction, "hidden_size": first.hidden_size} | attributes
     if op_type == "RNN" or activations != ACTIVATIONS[op_type] * len(cells):
         attributes["activations"] = activations
-    order = ORDERS[op_type]
-    node = {
-        "op_type": op_type,
-        "attributes": attributes,
-        "W": np.array([join(g.w_x, order).T for g in gates]),
-        "R": np.array([join(g.w_h, order).T for g in gates]),
-    }
-    biases = [join(g.biases, order) for g in gates if g.biases is not None]
-    if biases:
-        node["B"] = np.reshape(biases, (len(biases), -1))
-    return node
+    arrays = {name: np.array([part[name] for part in parts]) for name in parts[0]}
+    return {"op_type": op_type, "attributes": attributes} | arrays
 
 
 def _node(source: Any, name: str | None) -> dict[str, Any]:
     """The one recurrent node of a graph, or the one of that name, in the form of `to_onnx`."""
+    graph = getattr(source, "graph", source)
+    if not hasattr(graph, "node"):
+        raise ValueError(
+            f"expected an onnx.ModelProto, a GraphProto or a node as a mapping, got {brief(source)}"
+        )
     from onnx import helper, numpy_helper  # pyright: ignore[reportMissingImports]
 
-    graph = getattr(source, "graph", source)
-    all_nodes = [node for node in graph.node if node.op_type in ORDERS]
+    all_nodes = [node for node in graph.node if node.op_type in ACTIVATIONS]
     nodes = [node for node in all_nodes if name in (None, node.name, *node.output)]
     if len(nodes) != 1:
         outputs = [node.output[0] for node in all_nodes]
@@ -155,12 +188,14 @@ def _decoded(value: Any) -> Any:
 
 def _direction(node: Mapping[str, Any]) -> str:
     """The direction of a node that our cells can replace."""
-    if node.get("op_type") not in ORDERS or not {"W", "R"} <= node.keys():
+    if node.get("op_type") not in ACTIVATIONS or not {"W", "R"} <= node.keys():
         raise ValueError(
             "expected a node with an op_type of RNN, GRU or LSTM, W and R, got "
-            f"op_type {node.get('op_type')!r} and {sorted(node)}"
+            f"op_type {node.get('op_type')!r} and {[*node]}"
         )
-    attributes = node["attributes"]
+    if unknown := [key for key in node if key not in ENTRIES]:
+        raise ValueError(f"expected a node with entries of {ENTRIES}, got {unknown}")
+    attributes = check_instance("attributes", node["attributes"], Mapping)
     foreign = {name: value for name, value in attributes.items() if name not in ATTRIBUTES}
     if attributes.get("input_forget"):
         foreign["input_forget"] = attributes["input_forget"]
@@ -177,7 +212,8 @@ def _direction(node: Mapping[str, Any]) -> str:
 def _activations(node: Mapping[str, Any], directions: int) -> list[dict[str, str]]:
     """The activations of the cell of each direction, by the names of its fields."""
     expected = ACTIVATIONS[node["op_type"]] * directions
-    names = list(node["attributes"].get("activations", expected))
+    given = node["attributes"].get("activations", expected)
+    names = list(given) if isinstance(given, list | tuple) else [given]
     count = len(expected) // directions
     parts = [names[k : k + count] for k in range(0, len(names), count)]
     # An LSTM of ours applies the same function to candidate and memory.
@@ -191,55 +227,20 @@ def _activations(node: Mapping[str, Any], directions: int) -> list[dict[str, str
     return [dict(zip(fields, (OURS[name] for name in part), strict=False)) for part in parts]
 
 
-def _gates(node: Mapping[str, Any], directions: int) -> list[Gates]:
-    """The gates of each direction."""
-    order = ORDERS[node["op_type"]]
-    w, r = np.asarray(node["W"]), np.asarray(node["R"])
-    hidden_size = node["attributes"].get("hidden_size", r.shape[-1])
-    rows = len(order) * hidden_size
-    b = np.asarray(node["B"]) if "B" in node else None
-    for name, array, shape in (
-        ("W", w, (directions, rows, w.shape[-1])),
-        ("R", r, (directions, rows, hidden_size)),
-        ("B", b, (directions, 2 * rows)),
-    ):
-        if array is not None and array.shape != shape:
+def _arrays(node: Mapping[str, Any], directions: int) -> dict[str, np.ndarray]:
+    """The weights of a node, with directions on the first axis."""
+    arrays = {name: as_numpy(name, node[name]) for name in ("W", "R", "B") if name in node}
+    for name, array in arrays.items():
+        axes = 2 if name == "B" else 3
+        if array.ndim != axes or len(array) != directions:
             raise ValueError(
-                f"expected {name} of shape {list(shape)}, for {directions} directions of "
-                f"{node['op_type']} and hidden_size {hidden_size}, got {list(array.shape)}"
+                f"expected {name} of {axes} axes, the first of {directions} directions, got shape "
+                f"{list(array.shape)}"
             )
-    biases = [None] * directions
-    if b is not None:
-        biases = split(b.reshape(directions, 2, rows), order)
-    return [
-        Gates(split(w_x.T, order), split(w_h.T, order), both)
-        for w_x, w_h, both in zip(w, r, biases, strict=True)
-    ]
-
-
-def _kind(cell: Cell) -> tuple[str, dict[str, Any]]:
-    """The type of node that is such a cell, and its attributes."""
-    match cell:
-        case Elman():
-            return "RNN", {"hidden_size": cell.hidden_size}
-        case GRU():
-            return "GRU", {"hidden_size": cell.hidden_size, "linear_before_reset": 1}
-        case ResetBeforeGRU():
-            return "GRU", {"hidden_size": cell.hidden_size, "linear_before_reset": 0}
-        case LSTM():
-            return "LSTM", {"hidden_size": cell.hidden_size}
-        case _:
-            raise ValueError(
-                f"expected an Elman, GRU, ResetBeforeGRU or LSTM cell, got {cell!r}; ONNX has no "
-                "other, and its LSTM no projection"
-            )
+    return arrays
 
 
 def _names(op_type: str, cell: Any) -> list[str]:
     """ONNX's names of the activations of a cell."""
-    theirs = {ours: name for name, ours in OURS.items()}
     ours = {"Tanh": cell.activation, "Sigmoid": getattr(cell, "gate_activation", None)}
-    names = [ours[default] for default in ACTIVATIONS[op_type]]
-    if not {*names} <= theirs.keys():
-        raise ValueError(f"expected activations of {list(theirs)}, got {names} of {cell!r}")
-    return [theirs[name] for name in names]
+    return [THEIRS[ours[default]] for default in ACTIVATIONS[op_type]]

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .._checks import check_arrays, check_positive
 from .._core import Cell
+from .._files import check_path, replace_file
 from ..cells import Stack
 from ..layers import (
     RNN,
@@ -23,8 +25,7 @@ from ..layers import (
     Pool,
     Sequential,
 )
-from ._disk import replace_file
-from ._gates import parts
+from ._layers import check_layer, check_names, parts
 from ._onnx import to_onnx
 
 # The oldest versions that have all nodes in the form used here.
@@ -45,26 +46,26 @@ def save_onnx(
     """Writes `model.apply` with its parameters as an ONNX file, for every batch size and length.
 
     The graph maps `xs`, `[B, T, features]` in float32 or int32 tokens `[B, T]`, to `ys` and to
-    the final states of every recurrent layer: `final.0.h` is that of layer 0 of a `Sequential`
-    (`final.rnn.h` of one named "rnn"), `[directions, B, H]`, and `final.0.c` the memory of an
-    LSTM; `final.h` that of a layer alone.
-    All is computed in float32. The package onnx is needed to write it; with onnxruntime,
+    the final states of every recurrent layer, `[directions, B, H]`: `final.0.h` for layer 0 of a
+    `Sequential` (`final.rnn.h` for a layer named "rnn"), `final.h` for a layer alone. The memory of
+    an LSTM is `final.0.c`.
+    The file computes in float32. To write it takes the package onnx; with onnxruntime,
     `ys, h = InferenceSession(path).run(None, {"xs": xs})` runs it.
 
     Args:
-        path: of the file; one that is there is replaced.
+        path: the path of the file; an existing file is replaced.
         model: a layer; a cell becomes one by `RNN(cell)`.
         params: its parameters.
         input_size: number of features of an input; `None` for a model of tokens, which must
             be below the vocabulary's size.
-        extra_inputs: what it takes besides the inputs: any of "lengths" (int32 `[B]`), and
-            "carry", the states to start from, with names as `initial.0.h`. What is named here is
-            then required. Masks with gaps and resets have no place in ONNX's nodes.
+        extra_inputs: further inputs: any of "lengths" (int32 `[B]`), and "carry", the states to
+            start from, with names as `initial.0.h`. All that are named are required. ONNX's nodes
+            have no masks with gaps and no resets.
 
     Raises:
         ImportError: if onnx is not installed.
-        ValueError: if `extra_inputs` names something else, if the parameters do not fit, or if the
-            model has a layer or cell that ONNX has not.
+        ValueError: if `extra_inputs` names something else, if the parameters do not fit, or if
+            ONNX lacks a layer or cell of the model.
 
     Examples:
         >>> import rnnjax
@@ -72,15 +73,14 @@ def save_onnx(
         >>> save_onnx("model.onnx", model, model.init(jax.random.key(0), 3), 3)
         Traceback (most recent call last):
             ...
-        ValueError: expected an Elman, GRU, ResetBeforeGRU or LSTM cell, got ProjectedLSTM...
+        ValueError: expected one of Elman, GRU, ResetBeforeGRU, LSTM, as ONNX has, got ...
     """
-    unknown = set(extra_inputs) - {"carry", "lengths"}
-    if unknown:
-        raise ValueError(
-            f"expected extra_inputs to name any of carry, lengths, got {sorted(unknown)}"
-        )
+    path = check_path(path)
+    check_names("extra_inputs", extra_inputs, ("carry", "lengths"))
+    check_layer(model)
+    check_arrays("params", params)
     tokens = input_size is None
-    features = () if tokens else (input_size,)
+    features = () if tokens else (check_positive("input_size", input_size),)
     example = jnp.zeros((1, 1, *features), jnp.int32 if tokens else jnp.float32)
     _, ys = jax.eval_shape(lambda params: model.apply(params, example), params)
     graph = _Graph(extra_inputs)
@@ -89,11 +89,11 @@ def save_onnx(
         graph.inputs["lengths"] = (_INT32, ["batch"])
     graph.outputs["ys"] = (_FLOAT, ["batch", *["time"] * (ys.ndim - 2), ys.shape[-1]])
     graph.add("Identity", _layer(graph, model, params, "xs", ""), out="ys")
-    replace_file(Path(path), _bytes(graph))
+    replace_file(path, _bytes(graph))
 
 
 class _Graph:
-    """A graph as it grows; what comes from a node is known by its name."""
+    """A graph under construction; names stand in it for values."""
 
     def __init__(self, extra_inputs: Sequence[str]):
         self.carry = "carry" in extra_inputs
@@ -170,7 +170,7 @@ def _recurrent(graph: _Graph, layer: Any, params: Any, xs: str, path: str) -> st
     last = [f"{'last' if held else 'final'}.{state}" for state in states]
     ys = graph.add(node["op_type"], *inputs, also=last, **node["attributes"])
     if held:
-        # Of a sequence of no steps ONNX does not say that it keeps its state.
+        # ONNX does not say that a sequence of no steps keeps its state.
         some = graph.add("Unsqueeze", graph.lengths, np.array([0, 2]))
         some = graph.add("Less", np.array(0, np.int32), some)
         for name, before, state in zip(last, initial, states, strict=True):
