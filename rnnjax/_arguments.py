@@ -1,14 +1,31 @@
-"""Checks of what the user passes, made once, while JAX traces: shapes are free at run time."""
+"""Checks of arguments, made once, while JAX traces: they cost nothing at run time."""
 
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ._checks import Shape, alike, check_carry, extra_axes, shapes, show
+from ._checks import Shape, brief, check_arrays, check_instance, check_shape
 from ._core import Cell
 from ._numerics import carry_dtype
+from ._shapes import alike, check_carry, extra_axes, shapes, show
 from ._trees import inexact, is_inexact, is_weight, leaf_names
+
+
+def as_inputs(xs: Any) -> Any:
+    """Inputs as arrays.
+
+    Raises:
+        ValueError: if a leaf is no array, or a number of a list.
+    """
+    for leaf in jax.tree.leaves(xs):
+        if isinstance(leaf, bool | int | float | complex):
+            raise ValueError(
+                f"expected arrays as inputs, got the number {leaf!r} in {brief(xs)}; "
+                "jnp.asarray makes an array of a list"
+            )
+    return check_arrays("xs", xs)
 
 
 def steps_and_batch(cell: Cell, xs: Any) -> tuple[int, Shape]:
@@ -36,44 +53,68 @@ def steps_and_batch(cell: Cell, xs: Any) -> tuple[int, Shape]:
 
 
 def free_batch(cell: Cell, weights: Any, carry: Any, lengths: Any, mask: Any, resets: Any) -> Shape:
-    """The batch shape of a run without inputs: that of the signals, or else of the carry."""
+    """The batch shape of a run without inputs, from the signals, or else from the carry."""
     for signal, axes in ((lengths, 0), (mask, 1), (resets, 1)):
         if signal is not None:
             return signal.shape[axes:]
     return () if carry is None else extra_axes(carry, jax.eval_shape(cell.init_carry, weights))
 
 
-def check_params(cell: Cell, params: Any, xs: Any) -> None:
-    """Raises unless `params` are what `cell.init` gives for inputs like `xs`."""
+def check_params(cell: Any, params: Any, xs: Any) -> None:
+    """Checks parameters of a cell or a layer against the draws of its `init` for inputs like `xs`.
+
+    Raises:
+        ValueError: if structure, shapes or kinds differ.
+    """
     axes = cell.num_feature_axes
-    if not axes:
+    if not axes and isinstance(cell, Cell):
         return  # the number of tokens is not seen in the inputs
 
     def size(x):
         return x.shape[-1] if axes == 1 else tuple(x.shape[x.ndim - axes :])
 
-    size = jax.tree.map(size, xs)
-    drawn = _drawn(cell, size)
+    leaves, structure = jax.tree.flatten(xs)
+    sizes = tuple(map(size, leaves)) if axes else None
+    arrays, inner = jax.tree.flatten(params)
+    types = tuple((a.shape, a.dtype) for a in arrays)
+    if _fit(cell, structure, sizes, inner, types):
+        return
+    drawn = _drawn(cell, structure, sizes)
     expected, got = shapes(drawn), shapes(params)
     if alike(expected, got):
-        return _check_kinds(cell, drawn, params)
-    if isinstance(size, int):
+        _refuse_kinds(cell, drawn, params)
+    if sizes and isinstance(xs, jax.Array | jax.ShapeDtypeStruct) and axes == 1:
         for other in sorted({n for leaf in jax.tree.leaves(params) for n in leaf.shape}):
             if _made_for(cell, other, got):
                 raise ValueError(
                     f"expected xs with {other} features, for which the parameters of {cell} were "
-                    f"made, got {size} in xs of shape {list(xs.shape)}; features are the last axis"
+                    f"made, got {sizes[0]} in xs of shape {list(xs.shape)}; features are the last "
+                    "axis"
                 )
     raise ValueError(
-        f"expected parameters of {cell}: {show(expected)}, got {show(got)}; are they those of "
-        "another cell, or of several members, which need vmap?"
+        f"expected parameters of {cell}: {show(expected)}, got {show(got)}; do they belong "
+        "to another cell or layer, or to several members, which need vmap?"
     )
 
 
-def _check_kinds(cell: Cell, drawn: Any, params: Any) -> None:
+@lru_cache(maxsize=1024)
+def _fit(cell: Any, structure: Any, sizes: tuple | None, inner: Any, types: tuple) -> bool:
+    """Whether parameters of these types fit inputs of these sizes; kept for layers run eagerly."""
+    drawn, same = jax.tree.flatten(_drawn(cell, structure, sizes))
+    return inner == same and all(
+        a.shape == shape and _same_kind(a.dtype, dtype)
+        for a, (shape, dtype) in zip(drawn, types, strict=True)
+    )
+
+
+def _same_kind(a: Any, b: Any) -> bool:
+    kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
+    return all(jnp.issubdtype(a, kind) == jnp.issubdtype(b, kind) for kind in kinds)
+
+
+def _refuse_kinds(cell: Any, drawn: Any, params: Any) -> None:
     for a, b in zip(jax.tree.leaves(drawn), jax.tree.leaves(params), strict=True):
-        kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
-        if any(jnp.issubdtype(a.dtype, k) != jnp.issubdtype(b.dtype, k) for k in kinds):
+        if not _same_kind(a.dtype, b.dtype):
             raise ValueError(
                 f"expected a parameter of {cell} like {a.dtype}{list(a.shape)}, got "
                 f"{b.dtype}{list(b.shape)}; were weights rounded to integers?"
@@ -81,7 +122,7 @@ def _check_kinds(cell: Cell, drawn: Any, params: Any) -> None:
 
 
 def check_real(params: Any, xs: Any) -> None:
-    """Raises if complex inputs meet real parameters: their imaginary part would be lost."""
+    """Raises if complex inputs meet real parameters, which would drop the imaginary part."""
 
     def is_complex(tree):
         return any(jnp.issubdtype(a.dtype, jnp.complexfloating) for a in jax.tree.leaves(tree))
@@ -98,7 +139,9 @@ def _dtypes(tree: Any) -> Any:
 
 
 def fit_carry(cell: Cell, weights: Any, carry: Any, batch: Shape) -> Any:
-    """The given carry in the dtypes of the initial one, which may only be wider; or that one.
+    """The given carry in the dtypes of the initial one, which may only be wider.
+
+    Without a carry, the initial one.
 
     Raises:
         ValueError: if structure, shapes or kinds differ, or precision would be lost.
@@ -124,7 +167,7 @@ def fit_carry(cell: Cell, weights: Any, carry: Any, batch: Shape) -> Any:
 
 
 def cast_params(params: Any, dtype: Any = None) -> Any:
-    """Parameters as they are computed with: `w…` in `dtype`, all others in at least float32."""
+    """Parameters in the dtypes of the computation: `w…` in `dtype`, others in at least float32."""
 
     def cast(name, a):
         if not jnp.issubdtype(a.dtype, jnp.floating):
@@ -145,6 +188,8 @@ def initial_carry(cell: Cell, weights: Any, batch_shape: Shape = ()) -> Any:
         >>> initial_carry(cell, cell.init(jax.random.key(0), 3, dtype=jnp.bfloat16), (2,)).dtype
         dtype('float32')
     """
+    check_instance("cell", cell, Cell)
+    check_shape("batch_shape", batch_shape)
     wide = jnp.float32
     with jax.numpy_dtype_promotion("standard"):
         for a in inexact(weights):
@@ -170,7 +215,7 @@ def check_free_run(cell: Cell, weights: Any, carry: Any) -> None:
 
 
 def check_context(taker: Any, context: Any) -> None:
-    """Raises unless a cell or a layer that takes a context is given one, and no other is."""
+    """Raises unless a cell or a layer gets a context exactly where it takes one."""
     if taker.takes_context and context is None:
         raise ValueError(
             f"expected a context for {taker}, such as the memory it attends to, got None"
@@ -181,13 +226,16 @@ def check_context(taker: Any, context: Any) -> None:
         )
 
 
-def _drawn(cell: Cell, size: Any) -> Any:
+@lru_cache(maxsize=1024)
+def _drawn(cell: Any, structure: Any, sizes: tuple | None) -> Any:
+    """The types of the parameters for inputs of some sizes."""
+    size = None if sizes is None else structure.unflatten(sizes)
     return jax.eval_shape(lambda: cell.init(jax.random.key(0), size))
 
 
-def _made_for(cell: Cell, size: int, expected: Any) -> bool:
-    """Whether parameters of these shapes are the cell's for inputs of `size` features."""
+def _made_for(cell: Any, size: int, expected: Any) -> bool:
+    """Whether parameters of these shapes belong to inputs of `size` features."""
     try:
-        return alike(shapes(_drawn(cell, size)), expected)
+        return alike(shapes(_drawn(cell, jax.tree.structure(0), (size,))), expected)
     except ValueError:
         return False

@@ -1,23 +1,26 @@
-"""Checks at the boundary; every message says what was expected, what came, and the usual cause."""
+"""Checks at the boundary. Every message names what was expected, what came, and the usual cause."""
 
+import inspect
 import math
 import operator
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 Shape = tuple[int, ...]
+Rate = Annotated[float, "at least 0 and below 1"]
+LAYOUT = "scan takes [T, *batch, features], a layer [B, T, features]"
 
 
 def check_positive(name: str, value: Any, *, least: int = 1) -> int:
     """`value` as a Python integer.
 
     Raises:
-        ValueError: unless it is an integer, of at least `least`; NumPy's count, booleans do not.
+        ValueError: unless it is an integer of at least `least`, of Python or NumPy, no boolean.
 
     Examples:
         >>> import numpy
@@ -25,12 +28,12 @@ def check_positive(name: str, value: Any, *, least: int = 1) -> int:
         8
     """
     try:
-        integer = None if isinstance(value, bool) else operator.index(value)
+        integer = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         integer = None
     if integer is None or integer < least:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
-        raise ValueError(f"expected {name} to be {kind}, got {value!r}")
+        raise ValueError(f"expected {name} to be {kind}, got {brief(value)}")
     return integer
 
 
@@ -38,19 +41,34 @@ def check_number(name: str, value: Any) -> float:
     """`value` as a Python float.
 
     Raises:
-        ValueError: unless it is a finite real number; NumPy's count, booleans do not.
+        ValueError: unless it is a finite real number, of Python or NumPy, no boolean.
 
     Examples:
         >>> check_number("forget_bias", 1)
         1.0
     """
     try:
-        is_number = not isinstance(value, bool | str) and np.ndim(value) == 0
+        is_number = not isinstance(value, bool | np.bool_ | str) and np.ndim(value) == 0
         number = float(value) if is_number else math.nan
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"expected {name} to be a finite number, got {value!r}")
+        raise ValueError(f"expected {name} to be a finite number, got {brief(value)}")
+    return number
+
+
+def check_above(name: str, value: Any, bound: float = 0.0) -> float:
+    """`value` as a Python float.
+
+    Raises:
+        ValueError: unless it is a finite number above `bound`.
+
+    Examples:
+        >>> check_above("learning_rate", 1e-3)
+        0.001
+    """
+    if not (number := check_number(name, value)) > bound:
+        raise ValueError(f"expected {name} to be above {bound:g}, got {value!r}")
     return number
 
 
@@ -74,112 +92,191 @@ def check_flag(name: str, value: Any) -> bool:
     """`value` as a Python bool.
 
     Raises:
-        ValueError: unless it is True or False; NumPy's count.
+        ValueError: unless it is True or False, of Python or NumPy.
 
     Examples:
         >>> check_flag("reverse", True)
         True
     """
-    if not isinstance(value, bool) and getattr(value, "dtype", None) != jnp.bool_:
-        raise ValueError(f"expected {name} to be True or False, got {value!r}")
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"expected {name} to be True or False, got {brief(value)}")
     return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: tuple) -> Any:
+    """`value` as it is.
+
+    Raises:
+        ValueError: unless it is one of `choices`, all of which are strings.
+
+    Examples:
+        >>> check_choice("how", "last", ("last", "mean"))
+        'last'
+    """
+    if not isinstance(value, str) or value not in choices:
+        *most, last = map(repr, choices)
+        listed = f"{', '.join(most)} or {last}" if most else last
+        raise ValueError(f"expected {name} to be {listed}, got {brief(value)}")
+    return value
+
+
+def check_instance(name: str, value: Any, kind: type, example: str = "") -> Any:
+    """`value` as it is.
+
+    Raises:
+        ValueError: unless it is an instance of `kind`.
+
+    Examples:
+        >>> check_instance("text", "abc", str)
+        'abc'
+    """
+    if not isinstance(value, kind):
+        is_class = inspect.isclass(value) and issubclass(value, kind)
+        cause = "; a class makes one when it is called with its arguments" * is_class
+        example = f", such as {example}" if example else ""
+        raise ValueError(
+            f"expected {name} to be a {kind.__name__}{example}, got {brief(value)}{cause}"
+        )
+    return value
+
+
+def check_function(name: str, value: Any, example: str = "") -> Any:
+    """`value` as it is.
+
+    Raises:
+        ValueError: unless it can be called.
+
+    Examples:
+        >>> check_function("watch", abs, "gradient_norms")
+        <built-in function abs>
+    """
+    if not callable(value):
+        example = f", such as {example}" if example else ""
+        raise ValueError(f"expected {name} to be a function{example}, got {brief(value)}")
+    return value
+
+
+def check_dtype(name: str, dtype: Any, kind: Any = jnp.floating) -> str:
+    """The name of a dtype.
+
+    Raises:
+        ValueError: unless it is one of `kind`, by default a float type.
+
+    Examples:
+        >>> check_dtype("dtype", jnp.bfloat16)
+        'bfloat16'
+    """
+    try:
+        found = None if dtype is None else jnp.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not jnp.issubdtype(found, kind):
+        wanted = "a float type, such as 'bfloat16'" if kind is jnp.floating else "a number type"
+        raise ValueError(f"expected {name} to be {wanted}, got {brief(dtype)}")
+    return found.name
+
+
+def check_array(name: str, value: Any) -> Array:
+    """`value` as an array of JAX.
+
+    Raises:
+        ValueError: unless it holds numbers, in rows of equal length, that JAX can represent.
+
+    Examples:
+        >>> check_array("lengths", [3, 5]).dtype
+        dtype('int32')
+    """
+    if isinstance(value, jax.Array):
+        return value
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"expected {name} to be an array of numbers, got {brief(value)}; rows of unequal "
+            "length are padded first, and numbers in strings converted"
+        ) from error
+    known = isinstance(value, np.ndarray | np.generic) and value.size
+    if known and jnp.issubdtype(array.dtype, jnp.integer) and value.dtype != array.dtype:
+        limits = jnp.iinfo(array.dtype)
+        if value.min() < limits.min or value.max() > limits.max:
+            raise ValueError(
+                f"expected {name} within {array.dtype}, got {value.min()} … {value.max()}; JAX "
+                "has no wider integers unless jax_enable_x64 is set"
+            )
+    return array
+
+
+def check_arrays(name: str, tree: Any) -> Any:
+    """The tree with arrays of JAX; see `check_array`."""
+    return jax.tree.map(lambda leaf: check_array(name, leaf), tree)
+
+
+def check_key(name: str, key: Any) -> Any:
+    """A PRNG key as it is.
+
+    Raises:
+        ValueError: unless it is one key, typed or raw.
+
+    Examples:
+        >>> check_key("key", jax.random.key(0)).shape
+        ()
+    """
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+    raw = dtype == jnp.uint32 and shape in ((2,), (4,))
+    if not (typed and shape == ()) and not raw:
+        raise ValueError(
+            f"expected {name} to be one key, such as jax.random.key(0), got {brief(key)}"
+        )
+    return key
+
+
+def check_shape(name: str, shape: Any, least_axes: int = 0) -> None:
+    """Checks a shape; numbers that are only known when it runs are let through.
+
+    Raises:
+        ValueError: unless it is a tuple of integers, of at least `least_axes`.
+
+    Examples:
+        >>> check_shape("batch_shape", (2, 5))
+    """
+    wrong = not isinstance(shape, tuple | list) or len(shape) < least_axes
+    if wrong or any(isinstance(n, bool | float | str | tuple | dict | None) for n in shape):
+        axes = f" of at least {least_axes}" if least_axes else ""
+        raise ValueError(
+            f"expected {name} to be a tuple of integers{axes}, got {brief(shape)}; is a size a "
+            "tuple or a number that was divided?"
+        )
+    if any(isinstance(n, int) and n < 0 for n in shape):
+        raise ValueError(f"expected {name} without negative numbers, got {brief(shape)}")
+
+
+def brief(value: Any) -> str:
+    """A value as a short text: an array by its type, anything else by the start of its `repr`.
+
+    Examples:
+        >>> brief(jnp.ones((2, 3))), brief("abc")
+        ('float32[2, 3]', "'abc'")
+    """
+    if isinstance(value, jax.Array | np.ndarray) and value.ndim:
+        return f"{value.dtype}{list(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _optional(rule: Callable) -> Callable:
     return lambda name, value: value if value is None else rule(name, value)
 
 
-# What the annotation of a field asks for; the names are for modules with postponed annotations.
+# The rule of a field by its annotation; the names are for modules with postponed annotations.
 RULES: dict[Any, Callable[..., Any]] = {
     int: check_positive,
     float: check_number,
     bool: check_flag,
+    Rate: check_rate,
     int | None: _optional(check_positive),
     float | None: _optional(check_number),
     "int": check_positive,
     "float": check_number,
     "bool": check_flag,
 }
-
-
-def batch_shape(num_feature_axes: int, x: Any) -> Shape:
-    """The leading axes of the arrays in `x`, or in a pytree of them.
-
-    Examples:
-        >>> batch_shape(1, {"u": jnp.ones((2, 3)), "v": jnp.ones((2, 5))})
-        (2,)
-    """
-    shape = jnp.shape(jax.tree.leaves(x)[0])
-    return shape[: len(shape) - num_feature_axes]
-
-
-def extra_axes(carry: Any, single: Any) -> Shape:
-    """The leading axes that `carry` has and `single`, the carry of one sequence, has not.
-
-    Examples:
-        >>> extra_axes(jnp.ones((5, 2, 3)), jnp.ones(3))
-        (5, 2)
-    """
-    pairs = zip(jax.tree.leaves(carry), jax.tree.leaves(single), strict=False)
-    return next((jnp.shape(a)[: jnp.ndim(a) - jnp.ndim(b)] for a, b in pairs), ())
-
-
-def check_carry(name: str, cell: Any, weights: Any, carry: Any, batch: Shape) -> None:
-    """Checks the structure and the shapes of a carry against those of the initial one.
-
-    Raises:
-        ValueError: if they differ.
-    """
-    leaves, structure = jax.tree.flatten(weights)
-    types = tuple((jnp.shape(a), jax.typeof(a).dtype) for a in leaves)
-    expected, got = _carry_shapes(cell, structure, types, batch), shapes(carry)
-    if not alike(expected, got):
-        raise ValueError(
-            f"expected {name} of {cell}: {show(expected)}, got {show(got)}; is it that of another "
-            f"cell or batch size, or did you pass batch-major data? {LAYOUT}"
-        )
-
-
-def check_update(old: Any, new: Any) -> None:
-    """Checks that `update` returned a carry like the one that it was given.
-
-    Raises:
-        ValueError: if structure, shapes or dtypes differ.
-    """
-
-    def types(tree):
-        return jax.tree.map(lambda a: f"{jax.typeof(a).dtype}{list(jnp.shape(a))}", tree)
-
-    expected, got = types(old), types(new)
-    if not alike(expected, got):
-        raise ValueError(
-            f"expected update to return a carry like the old one, {show(expected)}, got "
-            f"{show(got)}; does it return the output, too, which is what readout is for?"
-        )
-
-
-@lru_cache(maxsize=1024)
-def _carry_shapes(cell: Any, structure: Any, types: tuple, batch: Shape) -> Any:
-    """The shapes of the initial carry; kept, since those who step by hand ask at every step."""
-    weights = structure.unflatten([jax.ShapeDtypeStruct(*each) for each in types])
-    return shapes(jax.eval_shape(lambda weights: cell.init_carry(weights, batch), weights))
-
-
-LAYOUT = "scan takes [T, *batch, features], a layer [B, T, features]"
-
-
-def alike(a: Any, b: Any) -> bool:
-    """Equality that, unlike that of named tuples, tells `LSTMParams` from `ElmanParams`."""
-    return jax.tree.structure(a) == jax.tree.structure(b) and jax.tree.leaves(a) == jax.tree.leaves(
-        b
-    )
-
-
-def shapes(tree: Any) -> Any:
-    """The shape of every array as a text."""
-    return jax.tree.map(lambda a: str(list(jnp.shape(a))), tree)
-
-
-def show(shapes: Any) -> str:
-    """A tree of shapes as a text."""
-    return str(shapes).replace("'", "")

@@ -1,10 +1,10 @@
-"""The protocol: what a recurrent cell is.
+"""The protocol of a recurrent cell.
 
-Axes, in the order in which they stand in a shape:
+Axes, in the order of a shape:
 
 * `T` time, `B` (or `*batch`) batch, `I` input features, `H` hidden units, `G` gates.
 * The engine is time-major, `[T, *batch, I]`; layers are batch-major, `[B, T, I]`.
-* Features stand last; a weight is `[input, gates * hidden]` and is used as `x @ w`.
+* Features come last; a weight is `[input, gates * hidden]` and is used as `x @ w`.
 """
 
 from abc import ABC, abstractmethod
@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from ._checks import Shape, batch_shape, check_carry, extra_axes
+from ._checks import Shape
+from ._hooks import checked_hooks
 from ._numerics import along
+from ._shapes import check_step
 from ._static import Static, derived
 
 Params = TypeVar("Params")
@@ -37,14 +39,14 @@ class Cell(Static, ABC, Generic[Params, Carry]):
     A subclass is a frozen dataclass of hashable hyper-parameters and gives `init`, `init_carry`
     and one of three forms:
 
-    * plain: `update` alone, which is passed `x`;
+    * plain: `update` alone, which takes `x`;
     * staged: also `project` and `recur`, so that the engine can project many steps at once and
       form each weight gradient in one product;
     * linear: `elements` instead, which the engine can also compute in parallel over time.
 
-    All hooks take extra leading axes. What one may differentiate, `vmap` over or sweep is a
-    parameter; the rest is a field. Names of parameters say their role: `w_h…` recurrent weights,
-    `w_x…` input weights, other `w…` dense weights, `b…` biases; nothing else decays.
+    All hooks take extra leading axes. A number to differentiate, `vmap` over or sweep is a
+    parameter; the rest is a field. The name of a parameter is its role: `w_h…` recurrent weights,
+    `w_x…` input weights, other `w…` dense weights, `b…` biases; no other parameter decays.
 
     `rnnjax.testing.check_cell` checks the laws that a cell obeys.
 
@@ -94,6 +96,7 @@ class Cell(Static, ABC, Generic[Params, Carry]):
         if own & {*_STAGES, "elements"} and "_linear" not in own:
             cls._linear = "elements" in own
         super().__init_subclass__(**kwargs)
+        checked_hooks(cls)
 
     def _gives(self, hook: str) -> bool:
         return getattr(type(self), hook) is not getattr(Cell, hook)
@@ -114,17 +117,17 @@ class Cell(Static, ABC, Generic[Params, Carry]):
         key: Key[Array, ""] | None = None,
         batch_shape: Shape = (),
     ) -> Any:
-        """The weights that all other hooks are given; made once a sequence, outside the loop.
+        """The weights that all other hooks take; made once a sequence, outside the loop.
 
-        The home of what is constant over a sequence and not a stored parameter: memory to attend
-        to (`context`), dropout masks held over time and dropped weights (`key`; without one there
-        is no noise), reparametrised weights. Leaves may have the batch axes in front.
+        Values that are constant over a sequence and no stored parameter belong here: memory to
+        attend to (`context`), dropout masks held over time and dropped weights (`key`; without one
+        there is no noise), reparametrised weights. Leaves may have the batch axes in front.
         """
         return params
 
     @abstractmethod
     def init_carry(self, weights: Any, batch_shape: Shape = ()) -> Carry:
-        """The carry to start from, `batch_shape` in front. The engine sees to its dtypes."""
+        """The carry to start from, `batch_shape` in front. The engine sets its dtypes."""
 
     def noise(self, weights: Any, key: Key[Array, ""], lead: Shape) -> Any:
         """Noise that differs from step to step, `[*lead, …]`; `None` for a cell without.
@@ -154,7 +157,7 @@ class Cell(Static, ABC, Generic[Params, Carry]):
     def update(self, weights: Any, carry: Carry, s: Any, /) -> Carry:
         """The rest, elementwise: the new carry, given all pre-activations.
 
-        A cell without `recur` is given `z`, which is `x` where there is no `project` either.
+        A cell without `recur` takes `z`, which is `x` where there is no `project` either.
         """
         if not self._gives("elements"):
             raise TypeError(f"expected {type(self).__name__} to define update or elements")
@@ -180,8 +183,8 @@ class Cell(Static, ABC, Generic[Params, Carry]):
     ) -> tuple[Carry, Any]:
         """Runs this cell over a whole sequence, given how the engine runs one recurrence.
 
-        `run(cell, weights, carry, xs, *noise)` returns the final carry and the outputs. A cell
-        made of cells runs its parts one after the other, each at the engine's full speed.
+        `run(cell, weights, carry, xs, *noise)` returns the final carry and the outputs. A cell of
+        several cells runs its parts one after the other, each at the engine's full speed.
         """
         return run(self, weights, carry, xs, *noise)
 
@@ -190,13 +193,9 @@ class Cell(Static, ABC, Generic[Params, Carry]):
         """One time step: `(carry, x) -> (carry, y)`, the order of `jax.lax.scan`.
 
         Raises:
-            ValueError: if the carry does not fit the cell and the batch axes of `x`.
+            ValueError: if weights or carry do not fit the cell and the shape of `x`.
         """
-        if x is None:
-            batch = extra_axes(carry, jax.eval_shape(lambda w: self.init_carry(w), weights))
-        else:
-            batch = batch_shape(self.num_feature_axes, x)
-        check_carry("a carry", self, weights, carry, batch)
+        check_step(self, weights, carry, x)
         carry = advance(self, weights, carry, inputs(self, weights, x, *noise))
         return carry, self.readout(weights, carry, x)
 

@@ -1,9 +1,8 @@
 """Masks and resets: which steps count, and before which the carry starts afresh.
 
-A masked step is computed, since a compiled loop computes every step of every row, and thrown
-away. It is computed at a pair of carry and input that occurs in its row, the first valid one:
-a value of our own, such as zero, could be where the cell has no derivative, and zero times
-infinity is NaN.
+A masked step is computed, since a compiled loop computes every step of every row, and discarded.
+It is computed at a pair of carry and input that occurs in its row, the first valid one. At a fixed
+value, such as zero, the cell may have no derivative, and zero times infinity is NaN.
 """
 
 from typing import Any
@@ -15,8 +14,24 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Int
 
-from ._checks import LAYOUT, Shape
+from ._checks import LAYOUT, Shape, brief, check_array
 from ._trees import is_inexact, where
+
+
+def as_signals(lengths: Any, mask: Any, resets: Any) -> tuple[Any, Any, Any]:
+    """The signals as arrays; `None` stays `None`.
+
+    Raises:
+        ValueError: if one is no array, or lengths are too large for an integer of JAX.
+
+    Examples:
+        >>> as_signals([3, 5], None, None)
+        (Array([3, 5], dtype=int32), None, None)
+    """
+    named = {"lengths": lengths, "mask": mask, "resets": resets}
+    with jax.ensure_compile_time_eval():  # so that values are seen in a traced function, too
+        arrays = [None if a is None else check_array(name, a) for name, a in named.items()]
+    return arrays[0], arrays[1], arrays[2]
 
 
 def check_signals(
@@ -33,7 +48,7 @@ def check_signals(
     Lengths beyond `steps` are seen where their values are known, outside `jit`.
 
     Raises:
-        ValueError: if a shape or a dtype does not fit, or a length is negative or beyond `steps`.
+        ValueError: if a shape or a dtype does not fit, or a length is negative or above `steps`.
 
     Examples:
         >>> check_signals(5, (2,), lengths=jnp.array([3, 5]), mask=jnp.ones((5, 2), bool))
@@ -69,7 +84,7 @@ def valid_steps(
     lengths: Int[Array, "*batch"] | None = None,
     mask: Bool[Array, "time *batch"] | None = None,
 ) -> Bool[Array, "time *batch"] | None:
-    """The mask `[T, *batch]` that `lengths` and `mask` amount to; `None` if all is valid.
+    """The mask `[T, *batch]` of `lengths` and `mask` together; `None` if every step is valid.
 
     Examples:
         >>> valid_steps(3, jnp.array([1, 3])).astype(int)
@@ -88,7 +103,7 @@ def valid_steps(
 def first_valid(mask: Bool[Array, "time *batch"], tree: Any, reverse: bool = False) -> Any:
     """The entry of each row at its first valid step, without a gradient: `[*batch, …]`.
 
-    A row without a valid step borrows that of another row.
+    A row without a valid step borrows the entry of another row.
 
     Args:
         mask: true where a step counts, `[T, *batch]`.
@@ -132,7 +147,7 @@ def borrow(has: Bool[Array, "*batch"], tree: Any) -> Any:
 
 
 def clean(valid: Bool[Array, "time *batch"] | None, tree: Any, reverse: bool = False) -> Any:
-    """The tree `[T, *batch, …]` with each row's first valid entry at its masked steps."""
+    """The tree `[T, *batch, …]` with the first valid entry of each row at its masked steps."""
     if valid is None:
         return tree
     first = first_valid(valid, tree, reverse)
@@ -140,7 +155,7 @@ def clean(valid: Bool[Array, "time *batch"] | None, tree: Any, reverse: bool = F
 
 
 def stop_where_nothing_counts(valid: Bool[Array, "time *batch"] | None, tree: Any) -> Any:
-    """The tree, without a gradient if no step of no row counts: there is no good point then."""
+    """The tree, without a gradient if no row has a valid step: then no safe point is known."""
     if valid is None:
         return tree
     some = valid.any()
@@ -152,17 +167,27 @@ def stop_where_nothing_counts(valid: Bool[Array, "time *batch"] | None, tree: An
 def reverse_resets(
     resets: Bool[Array, "time *batch"], mask: Bool[Array, "time *batch"] | None
 ) -> Bool[Array, "time *batch"]:
-    """The resets of the backward direction, for those of the forward one.
+    """The resets of the backward direction, given the resets of the forward one.
 
     A document that starts before step `t` ends, seen from its end, after step `t`: the
     backward direction starts afresh before the valid step that precedes `t`.
+
+    Raises:
+        ValueError: if an argument is not boolean, or their shapes differ.
 
     Examples:
         >>> resets = jnp.array([False, False, False, True])
         >>> reverse_resets(resets, mask=jnp.array([True, True, False, True]))
         Array([False,  True, False, False], dtype=bool)
     """
-    mask = jnp.ones_like(resets) if mask is None else mask
+    resets = check_array("resets", resets)
+    mask = jnp.ones_like(resets) if mask is None else check_array("mask", mask)
+    for name, signal in (("resets", resets), ("mask", mask)):
+        if signal.dtype != jnp.bool_ or signal.ndim < 1 or signal.shape != resets.shape:
+            raise ValueError(
+                f"expected {name} to be bool of the shape of the resets, [T, *batch], got "
+                f"{brief(signal)}"
+            )
 
     def body(later, now):
         reset, valid = now

@@ -1,6 +1,8 @@
 """Configurations as values: classes whose instances are hashable, comparable and hold no arrays."""
 
+import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields
@@ -8,7 +10,7 @@ from typing import Any, dataclass_transform
 
 import jax
 
-from ._checks import RULES, check_positive
+from ._checks import RULES, check_choice, check_instance, check_positive
 
 
 class _Derived:
@@ -41,7 +43,9 @@ class Static:
     Instances are compared, hashed and pickled by value, and pass through `jit`, `vmap` and
     `grad` as part of the compilation key: equal configurations share one compilation. A field
     with a default is keyword-only. A field annotated `int`, `float` or `bool` takes a positive
-    integer, or one down to a default of 0, a finite number or a flag; NumPy's are converted.
+    integer, or one down to a default of 0, a finite number or a flag; numbers of NumPy are
+    converted. An annotation may also be a `Literal` of strings, a rate or a configuration, each or
+    `None`.
 
     Raises:
         ValueError: if a field breaks its rule or is not hashable.
@@ -74,18 +78,67 @@ class Static:
     def __post_init__(self):
         for each in fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, each.name)
-            if rule := RULES.get(each.type):
+            if rule := _rule(each.type):
                 default = each.default
                 small = rule is check_positive and isinstance(default, int) and default < 1
                 value = rule(each.name, value, **({"least": default} if small else {}))
-                object.__setattr__(self, each.name, value)
+            object.__setattr__(self, each.name, value := by_value(value))
             try:
                 hash(value)
             except TypeError:
                 raise ValueError(
                     f"expected {each.name} of {type(self).__name__} to be hashable, got {value!r}; "
-                    "a tuple can stand for a list, and arrays belong into the parameters"
+                    "a list becomes a tuple, and arrays are parameters"
                 ) from None
+
+
+def _rule(kind: Any) -> Callable | None:
+    """The check of a field by its annotation; `None` where it has none."""
+    if kind in RULES:
+        return RULES[kind]
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        inner = [each for each in typing.get_args(kind) if each is not type(None)]
+        rule = _rule(inner[0]) if len(inner) == 1 else None
+        return rule and (lambda name, value: value if value is None else rule(name, value))
+    if typing.get_origin(kind) is typing.Literal:
+        return lambda name, value: check_choice(name, value, typing.get_args(kind))
+    if inspect.isclass(kind) and issubclass(kind, Static):
+        return lambda name, value: check_instance(name, value, kind)
+    return None
+
+
+class Bound(functools.partial):
+    """A `functools.partial` that is compared by value, as long as its arguments can be.
+
+    Examples:
+        >>> Bound(round, ndigits=1) == Bound(round, ndigits=1)
+        True
+    """
+
+    def _key(self) -> tuple:
+        return self.func, self.args, tuple(sorted(self.keywords.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bound) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        options = [f"{name}={_show(value)}" for name, value in self.keywords.items()]
+        return f"partial({', '.join([_show(self.func), *map(_show, self.args), *options])})"
+
+
+def by_value(field: Any) -> Any:
+    """A field, with functions of bound arguments compared by value where that is possible."""
+    if type(field) is not functools.partial:
+        return field
+    bound = Bound(field.func, *field.args, **field.keywords)
+    try:
+        hash(bound)
+    except TypeError:
+        return field
+    return bound
 
 
 def _show(value: Any) -> str:

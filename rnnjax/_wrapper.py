@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from ._checks import check_instance
 from ._core import Cell
 from ._static import derived
 
@@ -15,16 +16,15 @@ def check_cell(cell: Any) -> None:
         >>> import rnnjax
         >>> check_cell(rnnjax.LSTM(8))
     """
-    if not isinstance(cell, Cell):
-        raise ValueError(f"expected cell to be a Cell, such as LSTM(8), got {cell!r}")
+    check_instance("cell", cell, Cell, "LSTM(8)")
 
 
 class Wrapper(Cell):
-    """Forwards every hook to `cell`. A subclass overrides what it changes.
+    """Forwards every hook to `cell`. A subclass overrides the hooks that it changes.
 
-    A wrapper that adds to the weights in `prepare` also gives `inner`, which takes them apart. One
-    that changes the carry touches inexact arrays only, and one that could affect nothing of the
-    cell refuses it.
+    A wrapper that adds to the weights in `prepare` also gives `inner`, which takes them apart. A
+    wrapper of the carry changes real and complex arrays only. A wrapper without an effect on a cell
+    refuses it.
 
     Args:
         cell: the cell inside.
@@ -47,10 +47,6 @@ class Wrapper(Cell):
     takes_context = derived(lambda self: self.cell.takes_context)
     linear = derived(lambda self: self._linear and self.cell.linear)
     staged = derived(lambda self: self.cell.staged or (self.cell.linear and not self.linear))
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_cell(self.cell)
 
     def inner(self, weights: Any) -> Any:
         """The weights of the cell inside."""

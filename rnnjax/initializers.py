@@ -1,23 +1,49 @@
 """Initial values of weights: functions of `(key, shape, dtype)`, as in `jax.nn.initializers`."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from ._checks import (
+    check_dtype,
+    check_function,
+    check_key,
+    check_number,
+    check_positive,
+    check_shape,
+)
 from ._numerics import carry_dtype
 
 Initializer = Callable[[Key[Array, ""], tuple[int, ...], Any], Array]
+Draw = TypeVar("Draw")
+
+
+def _checked(least_axes: int) -> Callable[[Draw], Draw]:
+    """Checks the arguments of an initializer before it draws."""
+
+    def decorate(draw: Any) -> Any:
+        @wraps(draw)
+        def checked(key, shape, dtype=jnp.float32):
+            check_key("key", key)
+            check_shape("shape", shape, least_axes)
+            check_dtype("dtype", dtype)
+            return draw(key, tuple(shape), dtype)
+
+        return checked
+
+    return decorate
 
 
 def per_gate(initializer: Initializer, gates: int) -> Initializer:
     """Draws each of the `gates` blocks of the last axis on its own.
 
-    An orthogonal `[H, G*H]` matrix has blocks that are not orthogonal, and a fan-out of
-    `G*H` is not that of a gate; a block drawn by itself is what the papers mean. Kernels of
-    convolutions have their blocks on the last axis, too. A single block takes the key itself.
+    The blocks of an orthogonal `[H, G*H]` matrix are not orthogonal, and its fan-out, `G*H`, is
+    larger than the fan-out of a gate. The papers mean one block by itself. Kernels of convolutions
+    have their blocks on the last axis, too. A single block takes the key itself.
 
     Examples:
         >>> w = per_gate(orthogonal, 4)(jax.random.key(0), (8, 32), jnp.float32)
@@ -26,11 +52,15 @@ def per_gate(initializer: Initializer, gates: int) -> Initializer:
         True
     """
 
-    if gates == 1:
+    check_function("initializer", initializer)
+    if check_positive("gates", gates) == 1:
         return initializer
 
     def draw(key, shape, dtype=jnp.float32):
+        check_key("key", key)
+        check_shape("shape", shape, 1)
         *rows, columns = shape
+        _check_blocks(shape, gates)
         keys = jax.random.split(key, gates)
         blocks = [initializer(k, (*rows, columns // gates), dtype) for k in keys]
         return jnp.concatenate(blocks, axis=-1)
@@ -38,6 +68,12 @@ def per_gate(initializer: Initializer, gates: int) -> Initializer:
     return draw
 
 
+def _check_blocks(shape: tuple[int, ...], gates: int) -> None:
+    if shape[-1] % gates:
+        raise ValueError(f"expected a last axis of {gates} equal blocks, got shape {list(shape)}")
+
+
+@_checked(least_axes=2)
 def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """A random matrix with orthonormal columns or rows (Saxe et al., 2014), of any float dtype.
 
@@ -51,6 +87,7 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.flo
     return jax.nn.initializers.orthogonal()(key, shape, carry_dtype(dtype)).astype(dtype)
 
 
+@_checked(least_axes=2)
 def glorot_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
 
@@ -62,6 +99,7 @@ def glorot_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp
     return jax.nn.initializers.glorot_uniform()(key, shape, dtype)
 
 
+@_checked(least_axes=0)
 def unit_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Uniform in `[0, 1)`: recurrent weights of single units that remember and do not explode.
 
@@ -72,6 +110,7 @@ def unit_uniform(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.f
     return jax.random.uniform(key, shape, dtype)
 
 
+@_checked(least_axes=0)
 def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Zeros, whatever the key.
 
@@ -83,7 +122,7 @@ def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32)
 
 
 def forget_bias(value: float) -> Initializer:
-    """Zeros, but for `value` in the second of four gate blocks: the forget gate of an LSTM.
+    """Zeros, except `value` in the second of four gate blocks: the forget gate of an LSTM.
 
     A positive value keeps the memory open at the start of training (Gers et al., 2000;
     Jozefowicz et al., 2015). It is part of the parameter, so weights move between libraries
@@ -94,8 +133,12 @@ def forget_bias(value: float) -> Initializer:
         Array([0., 1., 0., 0.], dtype=float32)
     """
 
+    value = check_number("value", value)
+
+    @_checked(least_axes=1)
     def draw(key, shape, dtype=jnp.float32):
         del key
+        _check_blocks(shape, 4)
         *_, columns = shape
         hidden = columns // 4
         return jnp.zeros(shape, dtype).at[..., hidden : 2 * hidden].set(value)

@@ -70,8 +70,8 @@ SCAN = [
     row("fractional length", scan(None, length=2.5), "length to be a positive integer", "2.5"),
     row("flag", scan(reverse="no"), "reverse to be True or False", "'no'"),
     row("number for a flag", scan(reverse=1), "reverse to be True or False", "1"),
-    row("method by name", scan(method="loop"), "method to be an engine.Method", "'loop'"),
-    row("class of a method", scan(method=Loop), "method to be an engine.Method", "<class"),
+    row("method by name", scan(method="loop"), "method to be a Method", "'loop'"),
+    row("class of a method", scan(method=Loop), "method to be a Method", "<class"),
     row("context for nobody", scan(context=XS), "no context, since nothing in LSTM(4) takes", ""),
     row(
         "no context",
@@ -167,7 +167,7 @@ SCAN = [
         scan(params=OTHER_PARAMS),
         f"parameters of {CELL}: LSTMParams(w_x=[3, 16], w_h=[4, 16], b=[16])",
         "GRUParams(w_x=[3, 12], w_h=[4, 12], b=[12], b_hn=[4])",
-        "are they those of another cell",
+        "do they belong to another cell",
     ),
     row(
         "parameters of another size",
@@ -218,7 +218,7 @@ CELLS = [
     row("fractional units", lambda: Elman(2.5), "hidden_size to be a positive integer", "2.5"),
     row("boolean units", lambda: LSTM(True), "hidden_size to be a positive integer", "True"),
     row("units by name", lambda: MinGRU("8"), "hidden_size to be a positive integer", "'8'"),
-    row("array of units", lambda: LRU(np.ones(2), 3), "hidden_size to be a positive", "array("),
+    row("array of units", lambda: LRU(np.ones(2), 3), "hidden_size to be a positive", "float64[2]"),
     row("zero outputs", lambda: Jordan(4, 0), "output_size to be a positive integer", "0"),
     row("no projection", lambda: ProjectedLSTM(4, None), "projection_size to be a pos", "None"),
     row("no depth", lambda: RHN(4, depth=0), "depth to be a positive integer", "0"),

@@ -43,6 +43,27 @@ LAYERS = [
     row("layer for a cell", lambda: RNN(Dense(3)), "cell to be a Cell", "Dense("),
     row("no layers", lambda: Sequential(()), "layers to be a tuple of at least one layer", "()"),
     row("list of layers", lambda: Sequential([Dense(3)]), "layers to be a tuple", "[Dense("),
+    row(
+        "layers by place",
+        lambda: Sequential(Embedding(3, 4), Dense(3)),
+        "one tuple of layers",
+        "2 arguments",
+        "Sequential((first, second))",
+    ),
+    row("class of a cell", lambda: RNN(LSTM), "cell to be a Cell", "<class", "when it is called"),
+    row(
+        "lists of numbers",
+        lambda: Dense(2).apply(Dense(2).init(KEY, F), BATCH_MAJOR.tolist()),
+        "arrays as inputs",
+        "the number 1.0",
+        "jnp.asarray",
+    ),
+    row(
+        "tokens that wrap",
+        lambda: Embedding(6, 2).apply(Embedding(6, 2).init(KEY), np.full((B, T), 2**32 + 1)),
+        "xs within int32",
+        "4294967297",
+    ),
     row("both", lambda: Sequential((Dense(3),), head=Dense(2)), "layers or layers by name", "both"),
     row(
         "a carry too many",
@@ -78,8 +99,8 @@ LAYERS = [
     row(
         "features of a dense layer",
         lambda: Dense(2).apply(Dense(2).init(KEY, F), jnp.ones((B, T, 4))),
-        "inputs with 3 features",
-        "shape [2, 5, 4]",
+        "xs with 3 features",
+        "4 in xs of shape [2, 5, 4]",
     ),
     row("no vocabulary", lambda: Embedding(0, 2), "vocabulary to be a positive integer", "0"),
     row("no vector", lambda: Embedding(2, 0), "size to be a positive integer", "0"),

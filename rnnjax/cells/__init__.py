@@ -14,15 +14,15 @@
 | `MinGRU` | `h` | `h` | Feng et al. 2024 |
 | `LRU` | complex `h` | `Re(h w_c) + skip x` | Orvieto et al. 2023 |
 | `EchoState` | `h` | `h w_o + b_o` | Jaeger 2001 |
-| `AttentionDecoder` | `AttentionCarry(cell, attended)` | that of its cell | Bahdanau et al. 2015 |
-| `Stack` | a tuple, one entry a cell | that of the last part | Pascanu et al. 2014 |
-| `Residual` | that of its cell | `x + y` | Wu et al. 2016 |
-| `Zoneout` | that of its cell | that of its cell | Krueger et al. 2017 |
-| `VariationalDropout` | that of its cell | that of its cell | Gal and Ghahramani 2016 |
-| `RecurrentDropout` | that of its cell | that of its cell | Semeniuta et al. 2016 |
-| `WeightDrop` | that of its cell | that of its cell | Merity et al. 2018 |
-| `LearnedCarry` | that of its cell | that of its cell | Forcada and Carrasco 1995 |
-| `Record` | that of its cell | `(y, carry)` | |
+| `AttentionDecoder` | `AttentionCarry(cell, attended)` | as its cell | Bahdanau et al. 2015 |
+| `Stack` | a tuple, one entry a cell | as the last part | Pascanu et al. 2014 |
+| `Residual` | as its cell | `x + y` | Wu et al. 2016 |
+| `Zoneout` | as its cell | as its cell | Krueger et al. 2017 |
+| `VariationalDropout` | as its cell | as its cell | Gal and Ghahramani 2016 |
+| `RecurrentDropout` | as its cell | as its cell | Semeniuta et al. 2016 |
+| `WeightDrop` | as its cell | as its cell | Merity et al. 2018 |
+| `LearnedCarry` | as its cell | as its cell | Forcada and Carrasco 1995 |
+| `Record` | as its cell | `(y, carry)` | |
 
 To add a cell:
 

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Key
 
 from .. import initializers
-from .._checks import RULES
+from .._checks import RULES, check_key, check_positive, check_shape
 from .._core import Carry, Cell, Params
 
 Activation = str | Callable[[Array], Array]
@@ -16,7 +16,7 @@ Initializer = str | initializers.Initializer
 
 
 def activation(name: Activation) -> Callable[..., Any]:
-    """The function of `jax.nn` called `name`; a function stands for itself.
+    """The function of `jax.nn` called `name`; a function is returned as it is.
 
     Raises:
         ValueError: if `jax.nn` has no function of that name.
@@ -35,7 +35,7 @@ def activation(name: Activation) -> Callable[..., Any]:
 
 
 def initializer(name: Initializer) -> initializers.Initializer:
-    """The function of `rnnjax.initializers` called `name`; a function stands for itself.
+    """The function of `rnnjax.initializers` called `name`; a function is returned as it is.
 
     Raises:
         ValueError: if there is no initializer of that name.
@@ -76,7 +76,10 @@ def draw(
         >>> draw("orthogonal", jax.random.key(0), (4, 12), jax.numpy.float32, gates=3).shape
         (4, 12)
     """
-    return initializers.per_gate(initializer(rule), gates)(key, shape, dtype)
+    function, gates = initializer(rule), check_positive("gates", gates)
+    check_key("key", key)
+    check_shape("shape", shape)
+    return initializers.per_gate(function, gates)(key, shape, dtype)
 
 
 class AffineCell(Cell[Params, Carry]):
@@ -109,8 +112,9 @@ class GatedCell(AffineCell[Params, Carry]):
     """Base of cells with gates.
 
     Args:
-        activation: what stands for tanh: a name in `jax.nn` or a hashable elementwise function.
-        gate_activation: what stands for sigmoid, likewise.
+        activation: the function in the place of tanh: a name in `jax.nn` or a hashable
+            elementwise function.
+        gate_activation: the function in the place of sigmoid, likewise.
 
     Examples:
         >>> import rnnjax

@@ -1,6 +1,6 @@
 """The engine: one function, `scan`, and the methods by which it computes.
 
-| method | serves | what it is |
+| method | serves | computation |
 |---|---|---|
 | `Loop` | every cell | one step after the other; weight gradients of staged cells in one product |
 | `Associative` | linear cells | all steps at once, O(log T) deep |

@@ -19,8 +19,8 @@ class Associative(Method):
         (a_1, b_1) then (a_2, b_2)  =  (a_1 a_2, a_2 b_1 + b_2)
 
     Args:
-        chunk: number of steps to do at once, one chunk after the other; the memory between the
-            passes is that of a chunk. `None` does all.
+        chunk: number of steps to do at once, one chunk after the other; only the memory of one
+            chunk is kept between the passes. `None` does all.
 
     Examples:
         >>> Associative(chunk=128).chunk
@@ -59,7 +59,7 @@ class Associative(Method):
 
 
 def fold(a: Any, b: Any, fresh: Any, masks: Any) -> tuple[Any, Any]:
-    """The pairs of which a masked step does nothing and a reset step forgets the carry."""
+    """The pairs, with the identity at a masked step and without the old carry at a reset."""
     a = jax.tree.map(lambda a, b: jnp.broadcast_to(a, b.shape), a, b)
     if masks.resets is not None:
         restarted = jax.tree.map(lambda a, f, b: a * f[None] + b, a, fresh, b)

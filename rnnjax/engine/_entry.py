@@ -4,20 +4,20 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Bool
 
-from .._checks import check_update
 from .._masks import valid_steps
+from .._shapes import check_update
 from .._trees import where
 
 
 class Masks(NamedTuple):
-    """What happens at a step besides the cell's own work; `None` where nothing does."""
+    """The masks and resets of all steps; `None` where there are none."""
 
     valid: Bool[Array, "time *batch"] | None = None  # where the step counts
     resets: Bool[Array, "time *batch"] | None = None  # where the carry starts afresh before it
 
 
 class Start(NamedTuple):
-    """The carries that a recurrence may enter a step with, other than the last one."""
+    """The carries, other than the last one, with which a step may begin."""
 
     fresh: Any  # after a reset
     safe: Any = None  # at a masked step: the one that enters the row's first valid step
@@ -25,7 +25,7 @@ class Start(NamedTuple):
 
 
 def make_masks(steps: int, lengths: Any, mask: Any, resets: Any) -> Masks:
-    """The masks that the user's signals amount to; the reset of a masked step does not count."""
+    """The masks of the user's signals; the reset of a masked step does not count."""
     valid = valid_steps(steps, lengths, mask)
     if valid is not None and resets is not None:
         resets = resets & valid
@@ -33,7 +33,7 @@ def make_masks(steps: int, lengths: Any, mask: Any, resets: Any) -> Masks:
 
 
 def enter(now: Masks, start: Start, carry: Any) -> tuple[Any, Any]:
-    """What to hold at a step, and what to compute with."""
+    """The carry to hold at a step, and the carry to compute with."""
     held = carry if now.resets is None else where(now.resets, start.fresh, carry)
     return held, held if now.valid is None else where(now.valid, held, start.safe)
 

@@ -1,23 +1,27 @@
-"""What the engine would do, and why, in words."""
+"""A description of the computation of `scan`, with reasons."""
 
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from .._checks import check_arrays
 from .._core import Cell
+from .._masks import as_signals
 from .._trees import pullback
+from .._wrapper import check_cell
 from ._choice import describe
 from ._loop import Loop
 from ._method import Method
 from ._methods import Choice, candidates, choose
 from ._scan import compute, scan
 
+SIGNALS = ("lengths", "mask", "resets")
+
 
 class Explanation(NamedTuple):
-    """What the engine does for a call of `scan`, and why; `print` it."""
+    """The methods for a call of `scan`, and the reasons; `print` it."""
 
     recurrences: tuple[Choice, ...]  # in the order in which they run
     methods: tuple[Method, ...]  # in the order in which they are tried
@@ -66,6 +70,13 @@ def explain(
         staged loop
     """
 
+    check_cell(cell)
+    for name, tree in (("params", params), ("xs", xs), ("carry", carry)):
+        leaves = jax.tree.leaves(tree)
+        check_arrays(name, [a for a in leaves if not isinstance(a, jax.ShapeDtypeStruct)])
+    signals = as_signals(*map(options.get, SIGNALS))
+    options = {**options, **dict(zip(SIGNALS, signals, strict=True))}
+
     def kept(method):
         def pull(params, xs, carry):
             return pullback(
@@ -93,7 +104,7 @@ def explain(
         options.get("length"),
         context=options.get("context"),
         key=options.get("key"),
-        signals=jax.tree.map(jnp.asarray, tuple(map(options.get, ("lengths", "mask", "resets")))),
+        signals=signals,
     )
     jax.eval_shape(trace, params, xs, carry)
     return Explanation(tuple(found), candidates(method), *sizes)

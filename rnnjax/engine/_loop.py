@@ -1,4 +1,4 @@
-"""One step after the other: the method that serves every cell."""
+"""One step after the other: the method for every cell."""
 
 from dataclasses import KW_ONLY
 from functools import partial
@@ -22,7 +22,7 @@ class Loop(Method):
     Args:
         unroll: how many steps one turn of the compiled loop has. More can help where a step is
             tiny, and costs compile time.
-        checkpoint: `None` keeps what the gradient needs of every step. An integer keeps only
+        checkpoint: `None` keeps the residuals of every step for the gradient. An integer keeps only
             the carry at the start of every segment of that many steps, and computes the rest
             again in the backward pass; `"sqrt"` takes segments of about `2 sqrt(T)`, which
             makes the gradient's memory O(sqrt(T)).
@@ -81,7 +81,7 @@ class Loop(Method):
     def run(self, cell, recurrence, steps, reverse):
         weights, xs, noise, carry, start, masks = recurrence
         loop = partial(LOOPS[self.form(cell, recurrence, steps)[0]], cell)
-        # What is only known when it runs can be neither unrolled nor divided.
+        # A number of steps that is only known at run time can be neither unrolled nor divided.
         size, unroll = (self.segment(steps), self.unroll) if isinstance(steps, int) else (steps, 1)
         time = Time(steps, reverse=reverse, unroll=unroll, precision=self.precision)
 

@@ -23,7 +23,7 @@ def methods(platform: str) -> tuple[Method, ...]:
 
 
 def candidates(method: Method | None) -> tuple[Method, ...]:
-    """What `method=` asks for, then what serves every cell."""
+    """The method that `method=` names, then the method that serves every cell."""
     if method is None:
         return methods(jax.default_backend())
     fallback = Loop(dtype=method.dtype, precision=method.precision)
@@ -31,17 +31,17 @@ def candidates(method: Method | None) -> tuple[Method, ...]:
 
 
 class Choice(NamedTuple):
-    """What runs one recurrence of a cell."""
+    """The method for one recurrence of a cell."""
 
     cell: Cell
     method: Method
     form: str  # such as "staged loop"
     why: str
-    ruled_out: tuple[tuple[str, str], ...]  # the other methods, and what stands against them
+    ruled_out: tuple[tuple[str, str], ...]  # the other methods, and their obstacles
 
 
 def choose(method: Method | None, cell: Cell, recurrence: Recurrence, steps: Any) -> Choice:
-    """The first method that nothing stands against; nothing stands against `Loop`."""
+    """The first method without an obstacle; `Loop` never has one."""
     obstacles = [(m, m.obstacle(cell, recurrence, steps)) for m in candidates(method)]
     chosen = next(m for m, obstacle in obstacles if obstacle is None)
     ruled_out = tuple(

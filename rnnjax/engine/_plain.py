@@ -56,7 +56,7 @@ def _over_time(a: Any, b: Any) -> tuple[list, list]:
 
 
 def read(cell: Cell, weights: Any, carries: Any, xs: Any, start: Start, masks: Masks) -> Any:
-    """The outputs of all steps at once; at masked steps that of the first valid one."""
+    """The outputs of all steps at once; at masked steps the output of the first valid one."""
     if masks.valid is not None:
         first = jax.tree.map(lambda a: jnp.expand_dims(a, 0), start.after_safe)
         carries = where(masks.valid, carries, first)

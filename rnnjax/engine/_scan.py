@@ -1,4 +1,4 @@
-"""The engine's public functions: `scan`, and `restart` for those who step by hand."""
+"""The public functions of the engine: `scan`, and `restart` for loops by hand."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from .._arguments import (
+    as_inputs,
     cast_params,
     check_context,
     check_free_run,
@@ -18,9 +19,24 @@ from .._arguments import (
     initial_carry,
     steps_and_batch,
 )
-from .._checks import check_carry, check_flag, check_positive, extra_axes
+from .._checks import (
+    check_array,
+    check_arrays,
+    check_flag,
+    check_instance,
+    check_key,
+    check_positive,
+)
 from .._core import Cell, advance, inputs
-from .._masks import borrow, check_signals, clean, first_valid, stop_where_nothing_counts
+from .._masks import (
+    as_signals,
+    borrow,
+    check_signals,
+    clean,
+    first_valid,
+    stop_where_nothing_counts,
+)
+from .._shapes import check_carry, extra_axes
 from .._sharding import check_meshes, match_varying_axes
 from .._trees import where, zeros_like
 from .._wrapper import check_cell
@@ -56,12 +72,12 @@ def scan(
         xs: inputs `[T, *batch, features]`, time first, any number of batch axes or none; or
             a pytree of such arrays. T may be 0. `None` runs freely for `length` steps.
         carry: the carry to start from; by default `cell.init_carry(params, batch)`.
-        context: what a cell with `takes_context` attends to, the same at every step.
+        context: the memory of a cell with `takes_context`, the same at every step.
         key: the source of noise; without a key there is none (evaluation).
         lengths: number of valid steps of each sequence, `[*batch]`; the rest is padding.
-        mask: true where a step counts, `[T, *batch]`; it may have gaps. A step that does not
-            count is as if it were not there: it holds the carry, gives a zero output, and its
-            input (NaN, too) reaches no result and no gradient.
+        mask: true where a step counts, `[T, *batch]`; it may have gaps. Any other step leaves the
+            carry as it was and gives a zero output, and its input, even NaN, affects no result and
+            no gradient.
         resets: true where the carry starts afresh *before* `xs[t]` is consumed, `[T, *batch]`.
         reverse: runs from the last valid step to the first; outputs stay in input order.
         length: number of steps T of a free run.
@@ -85,12 +101,13 @@ def scan(
         ((5, 2, 8), (2, 8))
     """
     check_cell(cell)
-    params, xs, carry, context = jax.tree.map(jnp.asarray, (params, xs, carry, context))
-    lengths, mask, resets = (
-        None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
-    )
-    if method is not None and not isinstance(method, Method):
-        raise ValueError(f"expected method to be an engine.Method or None, got {method!r}")
+    params, carry = check_arrays("params", params), check_arrays("carry", carry)
+    xs, context = as_inputs(xs), check_arrays("context", context)
+    lengths, mask, resets = as_signals(lengths, mask, resets)
+    if key is not None:
+        check_key("key", key)
+    if method is not None:
+        check_instance("method", method, Method, "engine.Loop()")
     if (xs is None) != (length is not None):
         raise ValueError(f"expected either xs, or xs=None and a length, got length={length!r}")
     if length is not None and length != 0:
@@ -173,11 +190,11 @@ def _recurrence(cell, weights, carry, xs, noise, masks, reverse) -> Recurrence:
 
 
 def restart(cell: Cell, weights: PyTree, carry: PyTree, done: Bool[ArrayLike, "*batch"]) -> PyTree:
-    """The carry, afresh where `done`: for those who call `cell.step` by hand.
+    """The carry, afresh where `done`, for loops that call `cell.step` by hand.
 
     Args:
         cell: the cell.
-        weights: what `cell.step` is given: `cell.prepare(params)`, or the parameters of a cell
+        weights: the weights of `cell.step`: `cell.prepare(params)`, or the parameters of a cell
             that prepares nothing.
         carry: the carry, with batch axes `[*batch, …]`.
         done: true for a row that starts afresh with the next step, `[*batch]`.
@@ -189,7 +206,9 @@ def restart(cell: Cell, weights: PyTree, carry: PyTree, done: Bool[ArrayLike, "*
         >>> restart(cell, params, jnp.ones((2, 4)), jnp.array([True, False]))[:, 0]
         Array([0., 1.], dtype=float32)
     """
-    done = jnp.asarray(done)
+    check_cell(cell)
+    done, carry = check_array("done", done), check_arrays("carry", carry)
+    weights = check_arrays("weights", weights)
     if done.dtype != jnp.bool_:
         raise ValueError(f"expected done to be bool, got {done.dtype}{list(done.shape)}")
     check_carry("a carry", cell, weights, carry, done.shape)

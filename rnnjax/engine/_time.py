@@ -58,7 +58,7 @@ def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, time: Time) -> tu
 
     XLA:CPU fuses the read of a row with what uses it, and does not vectorise `exp` or `tanh`
     over elements whose address it works out anew for each of them: such gates take six times
-    as long. What is part of the loop's state is not fused with its use. And as the next row is
+    as long. A part of the loop's state is not fused with its use. And as the next row is
     read from the rows already written, they need not be copied. All reads are slices in the
     body, because `vmap` of what a scan slices would move its axes about.
     """
@@ -67,7 +67,7 @@ def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, time: Time) -> tu
         t, carry, rows, row = state
         carry, (new, y) = body(carry, (row, read_row(xs, t)))
         rows = rows if new is None else write_row(rows, t, new)
-        # The barrier tells XLA that the next row is read last, and need not be kept apart.
+        # After the barrier XLA reads the next row last, and keeps no copy of it.
         t, carry = lax.optimization_barrier((time.after(t), carry))
         return (t, carry, rows, read_row(rows, jnp.clip(t, 0, time.steps - 1))), y
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from .._checks import brief
 from .._core import Cell
 from ..engine import Method, reverse_resets
 from ._layer import Layer
@@ -15,7 +16,7 @@ from ._signals import Signals, num_steps
 
 
 class Directions(NamedTuple):
-    """What belongs to each direction of `Bidirectional`: its parameters, or its carry."""
+    """The parameters, or the carry, of each direction of `Bidirectional`."""
 
     forward: PyTree  # from the first step to the last
     backward: PyTree  # from the last step to the first
@@ -65,10 +66,6 @@ class Bidirectional(Layer[Directions]):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.merge not in ("concat", "sum", "mean", "product"):
-            raise ValueError(
-                f"expected merge to be 'concat', 'sum', 'mean' or 'product', got {self.merge!r}"
-            )
         forward, backward = self._layers()
         sizes = [forward.output_size, backward.output_size]
         if self.merge != "concat" and sizes[0] != sizes[1]:
@@ -99,6 +96,16 @@ class Bidirectional(Layer[Directions]):
     def init_carry(self, params, batch_shape=()) -> Directions:
         pairs = zip(self._layers(), params, strict=True)
         return Directions(*(layer.init_carry(p, batch_shape) for layer, p in pairs))
+
+    def check(self, params, xs, carry):
+        for name, pair in (("params", params), ("carry", carry)):
+            fits = isinstance(pair, tuple | list) and len(pair) == 2
+            if not fits and (pair is not None or name == "params"):
+                raise ValueError(
+                    f"expected {name} to be Directions(forward, backward), got {brief(pair)}"
+                )
+        for layer, own in zip(self._layers(), params, strict=True):
+            layer.check(own, xs, None)
 
     def run(self, params, xs, carry, signals: Signals):
         layers = self._layers()

@@ -1,4 +1,4 @@
-"""What a layer is: a function of whole sequences."""
+"""The base of layers: functions of whole sequences."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar, final
@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from .._arguments import check_context, check_real
-from .._checks import Shape
+from .._arguments import as_inputs, check_context, check_params, check_real
+from .._checks import Shape, check_arrays, check_key
+from .._hooks import checked_hooks, checked_init_carry
+from .._masks import as_signals
 from .._static import Static, derived
 from ._signals import Signals, check_inputs
 
@@ -35,7 +37,7 @@ class Layer(Static, ABC, Generic[Params]):
 
     # Properties. A subclass may replace them by attributes, properties or fields.
     output_size = derived(lambda self: None)
-    """Number of features of an output; `None` where it is that of the input."""
+    """Number of features of an output; `None` where it equals the number of input features."""
     num_feature_axes = derived(lambda self: 1)
     """Axes of an input behind `[B, T]`: 3 for images, 0 for tokens."""
     causal = derived(lambda self: self.keeps_time)
@@ -49,20 +51,35 @@ class Layer(Static, ABC, Generic[Params]):
     runs_backward = derived(lambda self: None)
     """Whether some direction runs from the last step to the first; `None` if none runs."""
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        checked_hooks(cls)
+
     @abstractmethod
     def init(self, key: Key[Array, ""], input_size: Any, *, dtype: Any = jnp.float32) -> Params:
         """Draws parameters for inputs of `input_size` features."""
 
+    @checked_init_carry
     def init_carry(self, params: Params, batch_shape: Shape = ()) -> Any:
         """The carry to start from; `()` for a layer without memory."""
         return ()
 
     @abstractmethod
     def run(self, params: Params, xs: Any, carry: Any, signals: Signals) -> tuple[Any, Any]:
-        """What `apply` does after its checks; `carry` is `None` at the start.
+        """The work of `apply` after its checks; `carry` is `None` at the start.
 
         At masked steps `xs` holds a valid entry of the same sequence. Outputs there do not count.
         """
+
+    def check(self, params: Params, xs: Any, carry: Any) -> None:
+        """Raises a `ValueError` unless parameters and carry fit inputs like `xs`.
+
+        A layer of layers leaves it to them.
+        """
+        check_params(self, params, xs)
+        check_real(params, xs)
+        if not self.has_memory and jax.tree.leaves(carry):
+            raise ValueError(f"expected no carry for {self}, which has no memory, got {carry!r}")
 
     @final
     def apply(
@@ -80,29 +97,30 @@ class Layer(Static, ABC, Generic[Params]):
         """Maps a batch of sequences to the final carry and the outputs.
 
         Args:
-            params: what `init` gives.
+            params: parameters, from `init`.
             xs: inputs `[B, T, …features]`, or a pytree of them.
             carry: the carry to start from; the initial one by default.
             lengths: number of valid steps, `[B]`.
-            mask: true where a step is valid, `[B, T]`. A masked step is as if it were not there:
-                its output is zero, recurrent layers hold their carry, pooling leaves it out, and
-                what stands there reaches no result and no gradient.
+            mask: true where a step is valid, `[B, T]`. At a masked step the output is zero, and
+                recurrent layers hold their carry; pooling leaves it out; its input affects no
+                result and no gradient.
             resets: true where a new document starts, `[B, T]`, and the carry afresh.
             key: the source of noise, such as dropout; without one there is none.
-            context: what cells with `takes_context` need, such as a memory to attend to.
+            context: the input of cells with `takes_context`, such as a memory to attend to.
 
         Raises:
-            ValueError: if shapes and dtypes do not fit together, or lengths exceed T; or if a
-                context is missing or nobody takes it.
+            ValueError: if shapes and dtypes do not fit together, lengths exceed T, a context is
+                missing, or no layer takes the context.
         """
-        xs, carry, context = jax.tree.map(jnp.asarray, (xs, carry, context))
-        lengths, mask, resets = (
-            None if signal is None else jnp.asarray(signal) for signal in (lengths, mask, resets)
-        )
-        signals = Signals(lengths, mask, resets, key, context)
+        params, carry = check_arrays("params", params), check_arrays("carry", carry)
+        xs, context = as_inputs(xs), check_arrays("context", context)
+        if key is not None:
+            check_key("key", key)
+        signals = Signals(*as_signals(lengths, mask, resets), key, context)
         check_inputs(self.num_feature_axes, xs)
         signals.check(xs)
         check_context(self, context)
+        self.check(params, xs, carry)
         carry, ys = self.run(signals.guard(params, xs), signals.clean(xs), carry, signals)
         return carry, signals.zero(ys) if self.keeps_time else ys
 
@@ -127,15 +145,3 @@ class Pointwise(Layer[Params]):
 
     def run(self, params, xs, carry, signals: Signals):
         return (), self.transform(params, xs)
-
-
-def check_features(layer: Layer, w: Any, xs: Any) -> None:
-    """Raises a `ValueError` unless `xs`, `[…, I]`, goes with a parameter `w`, `[I, …]`."""
-    if xs.ndim < 1 or xs.shape[-1] != w.shape[0]:
-        raise ValueError(
-            f"expected inputs with {w.shape[0]} features for {layer}, got shape {list(xs.shape)}; "
-            "features are the last axis"
-        )
-    if not jnp.issubdtype(w.dtype, jnp.inexact):
-        raise ValueError(f"expected float parameters of {layer}, got {w.dtype}")
-    check_real(w, xs)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from .._checks import check_positive
 from .._numerics import along, carry_dtype
-from ._layer import Pointwise, check_features
+from ._layer import Pointwise
 
 
 class LayerNormParams(NamedTuple):
@@ -46,10 +47,10 @@ class LayerNorm(Pointwise[LayerNormParams]):
             raise ValueError(f"expected epsilon to be positive, got {self.epsilon}")
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> LayerNormParams:
-        return LayerNormParams(gain=jnp.ones(input_size, dtype), bias=jnp.zeros(input_size, dtype))
+        size = check_positive("input_size", input_size)
+        return LayerNormParams(gain=jnp.ones(size, dtype), bias=jnp.zeros(size, dtype))
 
     def transform(self, params, xs):
-        check_features(self, params.gain, xs)
         # In the wider of both types, and at least in float32.
         floats = [a.dtype for a in (xs, params.gain) if jnp.issubdtype(a.dtype, jnp.inexact)]
         dtype = carry_dtype(max(floats, key=lambda dtype: jnp.finfo(dtype).bits))

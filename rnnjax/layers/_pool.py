@@ -28,11 +28,6 @@ class Pool(Layer[tuple]):
 
     keeps_time = False
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.how not in ("last", "mean", "max"):
-            raise ValueError(f"expected how to be 'last', 'mean' or 'max', got {self.how!r}")
-
     def init(self, key, input_size=None, *, dtype: Any = jnp.float32) -> tuple:
         return ()
 

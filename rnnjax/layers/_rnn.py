@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from .._arguments import cast_params, initial_carry
 from .._core import Cell
-from .._wrapper import check_cell
 from ..engine import Method, scan
 from ._layer import Layer
 from ._pool import end
@@ -22,8 +21,9 @@ class RNN(Layer):
         cell: the cell; its parameters are the layer's.
         reverse: whether to run from the last valid step to the first. Outputs stay in the
             order of the inputs.
-        return_sequences: whether to give the outputs of all steps; otherwise only that of the
-            last step processed, `[B, O]`, and zeros for a sequence without a valid step.
+        return_sequences: whether to give the outputs of all steps; otherwise only the
+            output of the last step processed, `[B, O]`, and zeros for a sequence without a valid
+            step.
         method: how the engine computes; `None` is the best known way.
 
     Examples:
@@ -49,10 +49,6 @@ class RNN(Layer):
     causal = property(lambda self: self.return_sequences and not self.reverse)
     runs_backward = property(lambda self: self.reverse)
 
-    def __post_init__(self):
-        super().__post_init__()
-        check_cell(self.cell)
-
     def init(self, key, input_size, *, dtype: Any = jnp.float32):
         return self.cell.init(key, input_size, dtype=dtype)
 
@@ -64,6 +60,11 @@ class RNN(Layer):
             )
         weights = self.cell.prepare(cast_params(params), batch_shape=batch_shape)
         return initial_carry(self.cell, weights, batch_shape)
+
+    def check(self, params, xs, carry):
+        """The parameters; `scan` checks the carry, and cells of tokens."""
+        if self.num_feature_axes:
+            super().check(params, xs, carry)
 
     def run(self, params, xs, carry, signals: Signals):
         carry, ys = scan(

@@ -40,10 +40,15 @@ class Sequential(Layer):
     def __init__(
         self,
         layers: tuple[Layer, ...] = (),
-        *,
+        *more: Layer,
         names: tuple[str, ...] | None = None,
         **named: Layer,
     ):
+        if more:
+            raise ValueError(
+                f"expected one tuple of layers, got {1 + len(more)} arguments; write "
+                "Sequential((first, second))"
+            )
         if named and (layers or names):
             raise ValueError("expected a tuple of layers or layers by name, got both")
         object.__setattr__(self, "layers", tuple(named.values()) if named else layers)
@@ -61,8 +66,15 @@ class Sequential(Layer):
                     f"expected every entry of layers to be a Layer, got {layer!r}; a cell becomes "
                     "a layer by RNN(cell)"
                 )
-        if self.names is not None and len({*self.names}) != len(self.layers):
-            raise ValueError(f"expected a name of its own for each layer, got {self.names}")
+        names = self.names
+        if names is not None and not (
+            isinstance(names, tuple)
+            and all(isinstance(name, str) for name in names)
+            and len(set(names)) == len(names) == len(self.layers)
+        ):
+            raise ValueError(
+                f"expected names to be a tuple of one string for each layer, got {names!r}"
+            )
         super().__post_init__()
         _check_order(self.layers)
 
@@ -103,6 +115,11 @@ class Sequential(Layer):
         pairs = [pair for pair in zip(self.layers, params, strict=True) if pair[0].has_memory]
         return self._join([layer.init_carry(p, batch_shape) for layer, p in pairs], memory=True)
 
+    def check(self, params, xs, carry):
+        """The entries of the parameters and the carry; each layer checks its own."""
+        self._take("parameters", params)
+        self._take("carry", carry, memory=True)
+
     def run(self, params, xs, carry, signals: Signals):
         count = len(self.layers)
         keys = [None] * count if signals.key is None else jax.random.split(signals.key, count)
@@ -114,12 +131,18 @@ class Sequential(Layer):
             xs = signals.clean(xs) if zeros else xs
             context = signals.context if layer.takes_context else None
             before = next(carries) if layer.has_memory else ()
+            layer.check(p, xs, before)
             final, xs = layer.run(p, xs, before, signals._replace(key=key, context=context))
             finals += [final] if layer.has_memory else []
             zeros = layer.has_memory
             if not layer.keeps_time:
                 signals = signals._replace(lengths=None, mask=None, resets=None)
         return self._join(finals, memory=True), xs
+
+    def parts(self, params: Any) -> list[tuple[str, Layer, Any]]:
+        """The name, or the place, of every layer, the layer, and its parameters."""
+        names = map(str, self._keys(memory=False))
+        return list(zip(names, self.layers, self._take("parameters", params), strict=True))
 
     def _keys(self, memory: bool) -> list:
         """Under what the entries of all layers stand, or of those with memory."""

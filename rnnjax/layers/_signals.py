@@ -1,4 +1,4 @@
-"""What accompanies a batch of sequences through layers, and its checks."""
+"""The signals of a batch of sequences, and checks of them."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from .._trees import where, zeros_like
 
 
 class Signals(NamedTuple):
-    """What accompanies a batch of sequences through layers; `None` for what there is not.
+    """The signals of a batch of sequences on its way through layers; `None` for absent ones.
 
     Examples:
         >>> Signals(lengths=jax.numpy.array([1, 3])).valid(3).astype(int)
@@ -22,18 +22,18 @@ class Signals(NamedTuple):
     mask: Bool[Array, "b t"] | None = None  # which steps are valid
     resets: Bool[Array, "b t"] | None = None  # before which steps the carry starts afresh
     key: Key[Array, ""] | None = None  # the source of noise; without one there is none
-    context: PyTree = None  # what a sequence depends on besides its steps
+    context: PyTree = None  # input of a sequence besides its steps, such as a memory
 
     def valid(self, steps: int) -> Bool[Array, "b t"] | None:
-        """The mask that lengths and mask amount to; `None` if every step is valid."""
+        """The mask of lengths and mask together; `None` if every step is valid."""
         mask = valid_steps(steps, self.lengths, None if self.mask is None else self.mask.T)
         return None if mask is None else mask.T
 
     def clean(self, xs: PyTree) -> PyTree:
         """The inputs with each sequence's first valid entry at its masked steps.
 
-        Zeros there would be values of our own, at which a layer may have no derivative: zero
-        times infinity is NaN.
+        At a fixed value, such as zero, a layer may have no derivative, and zero times infinity is
+        NaN.
         """
         valid = self.valid(num_steps(xs))
         if valid is None or num_steps(xs) == 0:
@@ -42,7 +42,7 @@ class Signals(NamedTuple):
         return where(valid, xs, jax.tree.map(lambda a: a[:, None], first))
 
     def zero(self, ys: PyTree) -> PyTree:
-        """The outputs, zeros at masked steps, where they would be those of other steps."""
+        """The outputs, with zeros at masked steps."""
         valid = self.valid(num_steps(ys))
         return ys if valid is None else where(valid, ys, zeros_like(ys))
 

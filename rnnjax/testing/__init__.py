@@ -1,7 +1,7 @@
-"""The laws that every cell obeys, for the tests of this package and of yours.
+"""The laws of cells, for the tests of this package and of others.
 
 `check_cell(MyCell(8), input_size=3)` runs them. They are checked in float64, at random parameters,
-inputs and carries of which none is zero, and nothing has to be installed for them.
+inputs and carries, all non-zero, and need no further package.
 """
 
 from ._arrays import assert_close as assert_close

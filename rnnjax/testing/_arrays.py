@@ -1,6 +1,6 @@
 """Trees of arrays: random ones, parts of them, and whether two are close.
 
-NumPy does what it can: outside a compiled function every operation of JAX is compiled by itself.
+NumPy is used where possible: outside a compiled function JAX compiles every operation by itself.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ TOLERANCE = {"bfloat16": 6e-2, "float32": 2e-5, "float64": 1e-9}
 
 
 def random_like(seed: int, tree: Any) -> Any:
-    """The tree with random numbers in the place of its real and complex arrays.
+    """The tree with random numbers in its real and complex arrays.
 
     Examples:
         >>> random_like(0, {"x": jnp.ones(2), "n": jnp.ones(2, int)})["n"]

@@ -1,4 +1,4 @@
-"""The laws of a cell; the docstring of each is the note that its failure bears."""
+"""The laws of a cell; the docstring of a law is the note on its failure."""
 
 import pickle
 from collections.abc import Callable

@@ -25,7 +25,7 @@ class Trial:
 
     Args:
         cell: the cell.
-        input_size: what `cell.init` is given.
+        input_size: number of input features, as for `cell.init`.
         context: for a cell with `takes_context`, with a batch in front.
         draw: draws inputs from a NumPy generator and the shape of the leading axes.
     """
@@ -107,7 +107,7 @@ def _with_nan(a: Any) -> Any:
 
 
 def by_steps(trial: Trial, reverse: bool) -> Any:
-    """What `by_scan` must give: row by row, valid step by valid step."""
+    """The expected result of `by_scan`: row by row, valid step by valid step."""
     rows = [_row_by_steps(trial, reverse, row) for row in range(BATCH)]
     finals, ys, pulls = zip(*rows, strict=True)
     out = _stack(finals), _stack(ys, axis=1)

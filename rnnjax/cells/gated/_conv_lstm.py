@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import check_positive
+from ..._checks import brief, check_array, check_positive
 from ..._numerics import add_bias, carry_dtype
 from .._options import draw
 from ._lstm import LSTMCarry, MemoryCell
@@ -104,6 +104,12 @@ def convolve(
         >>> convolve(jnp.ones((2, 7, 6, 5, 3)), jnp.ones((3, 3, 3, 4))).shape
         (2, 7, 6, 5, 4)
     """
+    x, kernel = check_array("x", x), check_array("kernel", kernel)
+    lost = jnp.iscomplexobj(x) and not jnp.iscomplexobj(kernel)
+    if x.ndim < 3 or x.shape[-1] != kernel.shape[2] or lost:
+        raise ValueError(
+            f"expected real images [*lead, height, width, {kernel.shape[2]}], got {brief(x)}"
+        )
     *lead, height, width, channels = x.shape
     # Cast after the convolution: its gradient needs all dtypes equal.
     y = jax.lax.conv_general_dilated(

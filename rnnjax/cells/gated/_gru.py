@@ -30,7 +30,7 @@ class GRU(GatedCell[GRUParams, Array]):
         h' = (1 - z) n + z h
         y  = h'
 
-    Variant: that of PyTorch, cuDNN and Keras, and the faster one: one recurrent product a step,
+    Variant: as in PyTorch, cuDNN and Keras, and the faster one: one recurrent product a step,
     where `ResetBeforeGRU` needs two. PyTorch's two biases of r and of z are one each here.
     `GatedCell` and `AffineCell` have further options.
 
@@ -83,7 +83,7 @@ class GRU(GatedCell[GRUParams, Array]):
 
 
 def add_biases(z: Any, b: Float[Array, "3*h"] | None) -> Any:
-    """The bias of the gates r, z and that of the candidate n, added to their parts of `z`.
+    """The biases of the gates r, z and of the candidate n, added to their parts of `z`.
 
     Examples:
         >>> rz, n = add_biases((jnp.zeros(6), jnp.zeros(3)), jnp.ones(9))

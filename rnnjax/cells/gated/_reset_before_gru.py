@@ -30,7 +30,7 @@ class ResetBeforeGRU(GatedCell[ResetBeforeGRUParams, Array]):
         h' = (1 - z) n + z h
         y  = h'
 
-    Variant: that of the paper and of Haiku; another function of the same weights than `GRU`.
+    Variant: as in the paper and in Haiku; another function of the same weights than `GRU`.
     `GatedCell` and `AffineCell` have further options.
 
     Args:

@@ -25,7 +25,7 @@ class LRUParams(NamedTuple):
 
 
 class LRUWeights(NamedTuple):
-    """Weights of `LRU`: the parameters, and what depends on them alone."""
+    """Weights of `LRU`: the parameters, and the values that depend on them alone."""
 
     params: LRUParams
     a: Complex[Array, "n"]
@@ -45,7 +45,7 @@ class LRU(Cell[LRUParams, Array]):
 
     Args:
         hidden_size: number of complex units N.
-        output_size: number of output features O, which is also that of the inputs.
+        output_size: number of output features O, which is also the number of input features.
         min_radius: smallest initial modulus of `a`.
         max_radius: largest initial modulus of `a`.
         max_phase: largest initial phase of `a`, in radians; small ones suit long sequences.
@@ -76,6 +76,8 @@ class LRU(Cell[LRUParams, Array]):
                 "expected 0 <= min_radius < max_radius <= 1, "
                 f"got {self.min_radius} and {self.max_radius}"
             )
+        if self.max_phase <= 0:
+            raise ValueError(f"expected max_phase to be positive, got {self.max_phase}")
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> LRUParams:
         if input_size != self.output_size:

@@ -27,7 +27,7 @@ class MinGRU(Cell[MinGRUParams, Array]):
         h' = (1 - z) h + z n
         y  = h'
 
-    Variant: the plain form. That in the logarithms of `h`, which needs positive candidates, is
+    Variant: the plain form. The form in logarithms of `h` needs positive candidates, so it is
     another function.
 
     Args:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
+from ..._checks import check_positive
 from ..._numerics import along, carry_dtype, matmul
 from ..._static import derived
 from ..._wrapper import Wrapper
@@ -17,7 +18,7 @@ _NO_ATTENTION = -1e30
 
 
 class AttentionMemory(NamedTuple):
-    """The context of `AttentionDecoder`: what it may attend to."""
+    """The context of `AttentionDecoder`: the memory to attend to."""
 
     values: Float[Array, "*batch s m"]
     lengths: Int[Array, "*batch"] | None = None  # number of valid values, by default all
@@ -26,7 +27,7 @@ class AttentionMemory(NamedTuple):
 class AttentionParams(NamedTuple):
     """Parameters of `AttentionDecoder`."""
 
-    cell: Any  # those of the cell inside
+    cell: Any  # parameters of the cell inside
     w_q: Float[Array, "h a"]  # of the query
     w_k: Float[Array, "m a"]  # of the keys
     w_v: Float[Array, "a 1"]  # of the score
@@ -46,8 +47,8 @@ class AttentionWeights(NamedTuple):
 class AttentionCarry(NamedTuple):
     """Carry of `AttentionDecoder`."""
 
-    cell: Any  # that of the cell inside
-    attended: Float[Array, "*batch m"]  # what the last step attended to
+    cell: Any  # carry of the cell inside
+    attended: Float[Array, "*batch m"]  # mean of the values at the last step
 
 
 class AttentionDecoder(Wrapper):
@@ -57,10 +58,10 @@ class AttentionDecoder(Wrapper):
         p        = softmax(score)
         attended = sum_j p_j values_j
         carry'   = cell(carry, concat(x, attended))
-        y        = that of the cell
+        y        = output of the cell
 
     `h` is the hidden state of the cell. `scan(cell, params, xs, context=AttentionMemory(values,
-    lengths))` takes the memory; what stands beyond its lengths reaches nothing. `attended` is kept
+    lengths))` takes the memory; values beyond its lengths affect no result. `attended` is kept
     in the carry: `Record` shows it, and a readout may use it beside `y`.
 
     Variant: additive attention, without a bias; the cell may be any that has one hidden state.
@@ -88,20 +89,20 @@ class AttentionDecoder(Wrapper):
     memory_size: int
 
     takes_context = derived(lambda self: True)
-    # The query, the attention, and those of the cell.
+    # The query, the attention, and the products of the cell.
     num_products = derived(lambda self: 2 + self.cell.num_products)
 
     def __post_init__(self):
         super().__post_init__()
         if self.cell.num_feature_axes != 1:
             raise ValueError(
-                f"expected a cell whose input is one vector, got {self.cell}; what it attends to "
-                "is appended to the input"
+                f"expected a cell whose input is one vector, got {self.cell}; the memory is "
+                "appended to the input"
             )
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> AttentionParams:
         keys = jax.random.split(key, 4)
-        size = self.attention_size
+        size, input_size = self.attention_size, check_positive("input_size", input_size)
         return AttentionParams(
             cell=self.cell.init(keys[0], input_size + self.memory_size, dtype=dtype),
             w_q=glorot_uniform(keys[1], (self.cell.output_size, size), dtype),

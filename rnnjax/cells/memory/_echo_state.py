@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..._checks import check_positive
 from ..._core import Cell
 from ..._numerics import add_bias, matmul
 from ...initializers import glorot_uniform
@@ -34,7 +35,8 @@ class EchoState(Cell[EchoStateParams, Array]):
 
     Args:
         hidden_size: number of units N of the reservoir.
-        output_size: number of output features O; that of the inputs where it runs freely.
+        output_size: number of output features O; equal to the number of input features where it
+            runs freely.
         leak: share of a unit that a step replaces, above 0 and at most 1.
         spectral_radius: largest modulus of an eigenvalue of `reservoir`; below 1 the reservoir
             mostly forgets where it started.
@@ -68,9 +70,13 @@ class EchoState(Cell[EchoStateParams, Array]):
         for name in ("leak", "density"):
             if not 0 < (value := getattr(self, name)) <= 1:
                 raise ValueError(f"expected {name} to be above 0 and at most 1, got {value}")
+        for name in ("spectral_radius", "input_scale"):
+            if (value := getattr(self, name)) < 0:
+                raise ValueError(f"expected {name} to be at least 0, got {value}")
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> EchoStateParams:
         n, scale = self.hidden_size, self.input_scale
+        input_size = check_positive("input_size", input_size)
         key_x, key_h, key_sparse, key_o = jax.random.split(key, 4)
         dense = jax.random.uniform(key_h, (n, n), minval=-1, maxval=1)
         sparse = jnp.where(jax.random.bernoulli(key_sparse, self.density, (n, n)), dense, 0)

@@ -12,7 +12,7 @@ from ..._wrapper import Wrapper
 class LearnedCarryParams(NamedTuple):
     """Parameters and weights of `LearnedCarry`."""
 
-    cell: Any  # those of the cell inside
+    cell: Any  # as the cell inside has them
     start: tuple[Array, ...]  # the arrays of the initial carry, without batch axes
 
 

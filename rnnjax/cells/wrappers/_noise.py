@@ -1,4 +1,4 @@
-"""What the regularisers share: keys, masks, and noise on its way to `update`."""
+"""Tools of the regularisers: keys, masks, and noise on its way to `update`."""
 
 from abc import abstractmethod
 from typing import Any
@@ -21,7 +21,7 @@ def split_key(key: Any, count: int) -> tuple:
 
 
 def given(noise: Any) -> tuple:
-    """The further arguments that this noise makes: none, or one.
+    """The arguments for this noise: none, or one.
 
     Examples:
         >>> given(None), given(1.0)

@@ -1,4 +1,4 @@
-"""A cell that puts out its carries, too."""
+"""A cell with its carries among the outputs."""
 
 import jax
 
@@ -37,6 +37,6 @@ class Record(Wrapper):
             return carry, ys
 
         carry, ys = self.cell.unroll(run_and_record, self.inner(weights), carry, xs, *noise)
-        # Parts run in the order in which their carries stand in the whole one.
+        # Parts run in the order of their carries in the whole one.
         structure = jax.tree.structure(carry)
         return carry, (ys, jax.tree.unflatten(structure, jax.tree.leaves(recorded)))

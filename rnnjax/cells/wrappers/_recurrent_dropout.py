@@ -2,7 +2,7 @@
 
 import jax
 
-from ..._checks import check_rate
+from ..._checks import Rate
 from ._named import with_named
 from ._noise import StepNoise, dropout_mask, given
 
@@ -17,8 +17,8 @@ class RecurrentDropout(StepNoise):
     for each step; kept candidates are divided by `1 - rate`. Without a key nothing is dropped.
 
     The mask acts on the value that a cell names "candidate"
-    (`checkpoint_name(tanh(g), "candidate")`), so that cells need no code for it and the equations
-    stay those of the cell inside. Dropout of the pre-activation would not do: `tanh` of it loses
+    (`checkpoint_name(tanh(g), "candidate")`), so that cells need no code for it and their
+    equations stay as they are. Dropout of the pre-activation is no substitute: `tanh` of it loses
     the factor `1 / (1 - rate)`.
 
     Args:
@@ -40,14 +40,10 @@ class RecurrentDropout(StepNoise):
         S. Semeniuta, A. Severyn, E. Barth, Recurrent dropout without memory loss, COLING 2016.
     """
 
-    rate: float
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_rate("rate", self.rate)
+    rate: Rate
 
     def draw(self, weights, key, lead):
-        # The memory stands last in a carry, and the candidate is as large.
+        # The memory is last in a carry, and the candidate is as large.
         *_, memory = jax.tree.leaves(jax.eval_shape(lambda w: self.init_carry(w), weights))
         return dropout_mask(key, self.rate, (*lead, *memory.shape), memory.dtype)
 

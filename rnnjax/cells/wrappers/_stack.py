@@ -152,7 +152,7 @@ def _pointwise(part: Any, params: Any, x: Any) -> Any:
 
 
 def _output_size(part: Any, size: Any) -> Any:
-    """The size of what comes out of a part; that of its input where it does not say."""
+    """The output size of a part; the size of its input where it has none."""
     known = getattr(part, "output_size", None)
     if known is not None or size is None or hasattr(part, "transform"):
         return size if known is None else known

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Key
 
-from ..._checks import check_rate
+from ..._checks import Rate
 from ..._trees import inexact, replace_inexact
 from ..._wrapper import Wrapper
 from ._noise import dropout_mask, split_key
@@ -15,7 +15,7 @@ from ._noise import dropout_mask, split_key
 class VariationalWeights(NamedTuple):
     """Weights of `VariationalDropout`; without a key there are no masks."""
 
-    cell: Any  # those of the cell inside
+    cell: Any  # as the cell inside has them
     masks: list[Float[Array, "*batch _"]] | None  # one for each real array of the carry
     keys: Key[Array, "*batch"] | None  # of the masks of the inputs, one a row
 
@@ -51,18 +51,18 @@ class VariationalDropout(Wrapper):
         networks, NeurIPS 2016.
     """
 
-    rate: float
+    rate: Rate
     _: KW_ONLY
-    input_rate: float = 0.0
+    input_rate: Rate = 0.0
 
     def __post_init__(self):
         super().__post_init__()
-        if check_rate("rate", self.rate) and not self.num_products:
+        if self.rate and not self.num_products:
             raise ValueError(
                 f"expected a cell with recurrent products, got {self.cell}; of a stack, wrap the "
                 "parts, and around other cells use input_rate with a rate of 0"
             )
-        if check_rate("input_rate", self.input_rate) and not self.num_feature_axes:
+        if self.input_rate and not self.num_feature_axes:
             raise ValueError(f"expected input_rate 0 with {self.cell}, whose inputs are tokens")
 
     def inner(self, weights):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ..._checks import check_rate
+from ..._checks import Rate
 from ..._trees import leaf_names
 from ..._wrapper import Wrapper
 from ._noise import dropout_mask, split_key
@@ -13,8 +13,8 @@ class WeightDrop(Wrapper):
     """DropConnect: single recurrent weights are zero for a whole sequence.
 
     One mask is drawn a sequence, for all rows of the batch, from the `key` that `scan` is given;
-    the other weights are divided by `1 - rate`. Without a key nothing is dropped. The loop is that
-    of the cell inside and as fast.
+    the other weights are divided by `1 - rate`. Without a key nothing is dropped. The loop is
+    the loop of the cell inside, and as fast.
 
     Args:
         cell: the cell inside, a stack as well; its recurrent weights are the parameters whose
@@ -38,11 +38,7 @@ class WeightDrop(Wrapper):
         ICLR 2018.
     """
 
-    rate: float
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_rate("rate", self.rate)
+    rate: Rate
 
     def prepare(self, params, *, context=None, key=None, batch_shape=()):
         mine, inner = split_key(key, 2)

@@ -1,0 +1,103 @@
+"""Decoding: generation, sampling and streaming."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import rnnjax
+from rnnjax import decoding as de
+from rnnjax.layers import RNN, Bidirectional, Dense, Embedding, Sequential
+
+from .kinds import (
+    TEXTS,
+    Argument,
+    array,
+    call,
+    key,
+    layer,
+    number,
+    optional_key,
+    optional_size,
+    params,
+    size,
+    tree,
+)
+
+B, F, V = 2, 3, 5
+GRU = rnnjax.GRU(4)
+WRITER = Sequential((Embedding(V, 3), RNN(GRU), Dense(V)))
+WRITERS = (RNN(GRU), Sequential((Embedding(V, 3), Bidirectional(GRU))))
+PARAMS = WRITER.init(jax.random.key(0))
+PROMPT = np.ones((B, 3), int)
+OUTSIDE = (PROMPT + V, PROMPT - 2, PROMPT + 0.5, PROMPT > 0, PROMPT + 1j)
+CARRY = WRITER.init_carry(PARAMS, (B,))
+NARROW = jax.tree.map(lambda a: a[:1], CARRY)
+CONTEXT = Argument(None, ("text", np.ones((B, 3)), object()))
+STREAMER = RNN(GRU)
+INSIDE = STREAMER.init(jax.random.key(0), F)
+STATE = STREAMER.init_carry(INSIDE, (B,))
+NOW = np.ones((B, F), "float32")
+SESSIONS = np.ones(B, bool)
+
+TEMPERATURE = number(1.0, -1.0, -np.inf, True)
+TOP_P = number(0.5, 0.0, 1.5, -0.5)
+MIN_P = number(0.5, 1.0, -0.5)
+OPTIONS = {
+    "temperature": TEMPERATURE,
+    "top_k": optional_size(2),
+    "top_p": TOP_P._replace(bad=TOP_P.bad[1:]),
+    "min_p": MIN_P._replace(bad=MIN_P.bad[1:]),
+}
+LOGITS = jnp.ones((B, V))
+SCORES = array(LOGITS, LOGITS + 1j, LOGITS.astype(int), LOGITS > 0, LOGITS[:, :0], 1.0)
+NEEDS_KEY = key()
+
+
+def sessions():
+    kinds = tuple(np.ones(B, kind) for kind in ("int32", "float32", "object"))
+    bad = ("text", True, 1.5, [True], [1, 0], SESSIONS[:1], SESSIONS[None], object(), *kinds)
+    return Argument(SESSIONS, bad)
+
+
+CALLS = [
+    call(
+        "rnnjax.decoding.generate",
+        de.generate,
+        model=Argument(WRITER, (*layer(WRITER).bad, *WRITERS)),
+        params=params(PARAMS),
+        prompt=array(PROMPT, PROMPT[:, :0], PROMPT[None], *OUTSIDE, 1, [[1, 2], [1]], object()),
+        key=NEEDS_KEY,
+        length=size(3, least=0),
+        carry=tree(CARRY, NARROW, np.ones(2)),
+        **OPTIONS,
+        stop=Argument(0, ("text", 0.5, True, V, -1, [0, V], TEXTS, [[0], [1, 2]])),
+        context=CONTEXT,
+    ),
+    call(
+        "a single prompt",
+        de.generate,
+        model=WRITER,
+        params=PARAMS,
+        prompt=Argument([1, 2], ([], [V], [None], ["text"], [1.5])),
+        key=Argument(None, optional_key().bad),
+        length=2,
+        temperature=Argument(0, TEMPERATURE.bad),
+        carry=tree(None, np.ones(2), NARROW),
+        context=CONTEXT,
+    ),
+    call("rnnjax.decoding.sample", de.sample, logits=SCORES, key=NEEDS_KEY, **OPTIONS),
+    call("rnnjax.decoding.filter_top_k", de.filter_top_k, logits=SCORES, k=size(2)),
+    call("rnnjax.decoding.filter_top_p", de.filter_top_p, logits=SCORES, p=TOP_P),
+    call("rnnjax.decoding.filter_min_p", de.filter_min_p, logits=SCORES, p=MIN_P),
+    call(
+        "rnnjax.decoding.stream_step",
+        de.stream_step,
+        model=Argument(STREAMER, (*layer(STREAMER).bad, Bidirectional(GRU))),
+        params=params(INSIDE),
+        x=array(NOW, NOW[0], NOW[:, :2], NOW[:, None], NOW + 1j, NOW.tolist(), 1.0, object()),
+        carry=tree(STATE, STATE[:1], np.ones(2)),
+        resets=sessions(),
+        mask=sessions(),
+        context=CONTEXT,
+    ),
+]
