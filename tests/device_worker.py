@@ -17,9 +17,10 @@ import optax
 import pytest
 
 import rnnjax
+from rnnjax.data import Batch, windows
 from rnnjax.layers import RNN, Dense, Dropout, Sequential
+from rnnjax.losses import squared_error
 from rnnjax.training import (
-    Batch,
     SequenceObjective,
     TBPTTObjective,
     clipped,
@@ -28,10 +29,8 @@ from rnnjax.training import (
     replicate,
     shard,
     shard_weights,
-    squared_error,
     train_state,
     train_step,
-    windows,
 )
 
 ROWS, STEPS, INPUTS, UNITS, OUTPUTS, MEMBERS = 24, 7, 5, 16, 2, 12
@@ -63,7 +62,6 @@ def whole_batch(position, rows=slice(None)):
     batch = Batch(
         inputs=random.standard_normal((ROWS, STEPS, INPUTS)),
         targets=random.standard_normal((ROWS, STEPS, OUTPUTS)),
-        mask=np.arange(STEPS) < lengths[:, None],
         lengths=lengths,
     )
     return jax.tree.map(lambda a: a[rows], batch)
@@ -129,7 +127,7 @@ def exchanged(program):
 def check_data_parallel():
     over = mesh(data=8)
     state, parts = replicate(whole_state(), over), [shard(batch, over) for batch in WHOLE_BATCHES]
-    program = whole_step.lower(state, parts[0]).compile()
+    program = whole_step.run.lower(state, parts[0]).compile()
     assert_equal(trained(program, state, parts), whole_on_one())
     assert_divided(program, ROWS, STEPS)
     assert exchanged(program) == {"all-reduce"}  # of gradients
@@ -140,7 +138,7 @@ def check_streams_data_parallel():
     state = stream_state()
     state = replicate(state, over)._replace(carry=shard(state.carry, over))
     parts = [shard(batch, over) for batch in STREAM_BATCHES]
-    program = stream_step.lower(state, parts[0]).compile()
+    program = stream_step.run.lower(state, parts[0]).compile()
     assert_equal(trained(program, state, parts), stream_on_one())
     assert_divided(program, ROWS, STEPS)
     assert exchanged(program) == {"all-reduce"}  # of gradients
@@ -158,7 +156,7 @@ def check_ensemble_parallel():
     states = optax.tree.set(states, learning_rate=jnp.geomspace(1e-3, 1e-1, MEMBERS))
     expected = trained(step, states, WHOLE_BATCHES)
     placed = shard(states, mesh(members=4), "members")
-    program = step.lower(placed, WHOLE_BATCHES[0]).compile()
+    program = step.run.lower(placed, WHOLE_BATCHES[0]).compile()
     assert_equal(trained(program, placed, WHOLE_BATCHES), expected)
     assert_divided(program, MEMBERS)
     assert exchanged(program) == set()
@@ -203,7 +201,7 @@ def check_shard_map():
 
 def check_resuming_on_fewer_devices(folder):
     """On eight devices, then four, then one."""
-    expected = fit(whole_step, whole_state(), whole_batch, steps=8, every=2).state.params
+    expected = fit(whole_step, whole_state(), whole_batch, steps=8, eval_every=2).state.params
     for steps, devices in ((4, 8), (6, 4), (8, 1)):
         found = train(mesh(data=devices), steps, folder)
         params = found.state.params
@@ -219,8 +217,8 @@ def train(over, steps, folder, rows=slice(None)):
         replicate(whole_state(), over),
         lambda position: shard(whole_batch(position, rows), over),
         steps=steps,
-        every=2,
-        folder=folder,
+        eval_every=2,
+        checkpoint_dir=folder,
     )
 
 

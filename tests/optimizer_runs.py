@@ -31,7 +31,7 @@ def close(a, b, tolerance=1e-6):
 
 
 def records(losses):
-    return [{"step": i, "held_out": loss} for i, loss in enumerate(losses)]
+    return [{"step": i, "eval_loss": loss} for i, loss in enumerate(losses)]
 
 
 def replayed(callback, state, losses, look):

@@ -12,18 +12,10 @@ import numpy as np
 import optax
 
 import rnnjax
+from rnnjax.data import streams, windows
 from rnnjax.layers import RNN, Dense, Dropout, Embedding, Sequential
-from rnnjax.training import (
-    TBPTTObjective,
-    clipped,
-    cross_entropy,
-    evaluate,
-    fit,
-    streams,
-    train_state,
-    train_step,
-    windows,
-)
+from rnnjax.losses import cross_entropy
+from rnnjax.training import TBPTTObjective, clipped, evaluate, fit, train_state, train_step
 
 ROWS, WINDOW, STEPS, EVERY = 4, 8, 240, 10
 TOKENS = np.random.default_rng(0).integers(0, 7, 2000)
@@ -33,7 +25,7 @@ OBJECTIVE = TBPTTObjective(MODEL, cross_entropy)
 
 def slower(state, history):
     """Lowers the rate whenever the held-out loss rose."""
-    losses = [record["held_out"] for record in history[-2:]]
+    losses = [record["eval_loss"] for record in history[-2:]]
     if len(losses) < 2 or losses[1] <= losses[0]:
         return state
     rate = optax.tree.get(state.opt_state, "learning_rate")
@@ -49,12 +41,12 @@ def held_out(state):
 def run(folder: Path, ready=lambda: None):
     """Trains, or goes on training."""
     optimizer = clipped(optax.inject_hyperparams(optax.adam)(0.02))
-    params = MODEL.init(jax.random.key(0), 0)
+    params = MODEL.init(jax.random.key(0))
     carry = MODEL.init_carry(params, (ROWS,))
     state = train_state(params, optimizer, jax.random.key(1), carry)
     step = train_step(OBJECTIVE, optimizer)
-    text = list(windows(streams(TOKENS[:1600], ROWS), WINDOW))
-    step(state, text[0])  # it compiles before the clock starts
+    text = windows(streams(TOKENS[:1600], ROWS), WINDOW)
+    step(state, text(0))  # it compiles before the clock starts
     held_out(state)
     ready()
     return fit(
@@ -62,10 +54,10 @@ def run(folder: Path, ready=lambda: None):
         state,
         text,
         steps=STEPS,
-        every=EVERY,
+        eval_every=EVERY,
         evaluate=held_out,
-        after=(slower,),
-        folder=folder,
+        callbacks=(slower,),
+        checkpoint_dir=folder,
     )
 
 

@@ -21,7 +21,9 @@ from layer_draws import KEY, LAYERS, LENGTHS, RESETS, draw
 
 import rnnjax
 from rnnjax import training
+from rnnjax.data import Batch
 from rnnjax.layers import RNN, Embedding
+from rnnjax.losses import squared_error
 from rnnjax.training import fit, shard, shard_weights
 
 WORKER = Path(__file__).with_name("device_worker.py")
@@ -78,7 +80,10 @@ def test_two_processes_equal_one_and_one_stops_when_the_other_dies(tmp_path):
 
 def on_one(steps, folder=None):
     """The state after so many steps in this process."""
-    return fit(whole_step, whole_state(), whole_batch, steps=steps, every=2, folder=folder).state
+    run = fit(
+        whole_step, whole_state(), whole_batch, steps=steps, eval_every=2, checkpoint_dir=folder
+    )
+    return run.state
 
 
 @contextmanager
@@ -132,10 +137,10 @@ def test_rows_of_a_layer_may_be_divided_by_shard_map(layer):
 
 def test_a_step_under_an_explicit_mesh_is_refused_in_a_sentence():
     model, optimizer = RNN(rnnjax.GRU(2)), optax.sgd(0.1)
-    step = training.train_step(training.SequenceObjective(model, training.squared_error), optimizer)
+    step = training.train_step(training.SequenceObjective(model, squared_error), optimizer)
     key = jax.random.key(0)
     state = training.train_state(model.init(key, 1), optimizer, key)
-    batch = training.Batch(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2)))
+    batch = Batch(jnp.ones((2, 3, 1)), jnp.ones((2, 3, 2)))
     mesh = AbstractMesh((2,), ("data",), axis_types=(AxisType.Explicit,))
     with (
         jax.sharding.use_abstract_mesh(mesh),

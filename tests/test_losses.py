@@ -1,6 +1,7 @@
-"""Losses, metrics and penalties against NumPy and SciPy in float64, with and without masks."""
+"""Losses and their gradients against NumPy and SciPy in float64, with and without masks."""
 
-import itertools
+# pyright: reportArgumentType=false
+
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -12,24 +13,18 @@ import optax
 import pytest
 from scipy import special, stats
 
-from rnnjax.training import (
+from rnnjax.losses import (
     Gaussian,
+    Masked,
     StudentT,
-    accuracy,
-    activation_penalty,
     binary_cross_entropy,
     bits,
     cross_entropy,
-    ctc_feasible,
-    ctc_loss,
     gaussian_loss,
-    huber,
     perplexity,
     quantile_loss,
-    sequence_accuracy,
     squared_error,
     student_t_loss,
-    temporal_activation_penalty,
     valid_steps,
 )
 
@@ -98,6 +93,7 @@ def binary(x, t):
     return -1.0 * t * special.log_expit(x) - (1.0 - t) * special.log_expit(-x)
 
 
+HUBER = partial(optax.huber_loss, delta=0.5)
 SMOOTH = partial(cross_entropy, label_smoothing=0.2)
 ROWS = [
     Row("cross_entropy", cross_entropy, (K,), classes, cross_entropies),
@@ -105,8 +101,9 @@ ROWS = [
     Row("binary", binary_cross_entropy, (), truths, binary),
     Row("binary-shares", binary_cross_entropy, (), shares, binary),
     Row("squared", squared_error, (), reals, lambda p, t: (p - t) ** 2),
-    Row("huber", huber, (), reals, partial(hubers, delta=1.0)),
-    Row("huber-delta", partial(huber, delta=0.5), (), reals, partial(hubers, delta=0.5)),
+    Row("huber", Masked(optax.huber_loss), (), reals, partial(hubers, delta=1.0)),
+    Row("huber-delta", Masked(HUBER), (), reals, partial(hubers, delta=0.5)),
+    Row("own", Masked(lambda p, t: jnp.exp(p) - t * p), (), reals, lambda p, t: np.exp(p) - t * p),
     Row("quantile", partial(quantile_loss, quantiles=QUANTILES), (3,), reals, pinballs),
     Row("gaussian", gaussian_loss, (2,), reals, gaussians),
     Row("student_t", student_t_loss, (3,), reals, student_ts),
@@ -137,6 +134,11 @@ def numeric_gradient(f: Callable, x: np.ndarray, step: float = 1e-6) -> np.ndarr
 def pull(loss: Callable) -> Callable:
     """The loss and its gradient, compiled once for all tests."""
     return jax.jit(jax.value_and_grad(loss))
+
+
+def total_of(loss: Callable) -> Callable:
+    """The sum and the number of the losses."""
+    return partial(loss.func.total, **loss.keywords) if isinstance(loss, partial) else loss.total
 
 
 def close(a: Any, b: Any, tolerance: float = 1e-9):
@@ -198,6 +200,37 @@ def test_shapes_that_do_not_fit_are_refused(row):
         row.loss(predictions, targets, mask.T)
     with pytest.raises(ValueError, match=r"got int64\[3, 4\]; does it need .astype\(bool\)"):
         row.loss(predictions, targets, mask.astype(int))
+    with pytest.raises(ValueError, match="expected predictions to be real .*, got complex128"):
+        row.loss(predictions * 1j, targets)
+    for wrong in (None, "text"):
+        with pytest.raises(ValueError, match=f"expected targets to be an array .*, got .?{wrong}"):
+            row.loss(predictions, wrong)
+
+
+@each_loss
+def test_totals_add_up_over_batches(row):
+    predictions, targets, mask = draw(row)
+    each, total = row.oracle(predictions, targets), total_of(row.loss)
+    close(total(predictions, targets), (each.sum(), each.size))
+    whole = total(predictions, targets, mask)
+    close(whole, (each[mask].sum(), mask.sum()))
+    halves = [total(*(a[:, t : t + 2] for a in (predictions, targets, mask))) for t in (0, 2)]
+    close(np.sum(halves, 0), whole)
+    close(pull(row.loss)(predictions, targets, mask)[0], whole[0] / whole[1])
+
+
+@each_loss
+def test_a_loss_runs_under_strict_flags(row):
+    predictions, targets, mask = draw(row)
+    targets = np.float32(targets) if targets.dtype == float else targets
+    arrays = np.float32(predictions), targets
+    with (
+        jax.enable_x64(False),
+        jax.numpy_rank_promotion("raise"),
+        jax.numpy_dtype_promotion("strict"),
+    ):
+        for masks in ((), (mask,), (mask[:, 0],)):
+            jax.eval_shape(jax.value_and_grad(row.loss), *arrays, *masks)
 
 
 def test_axes_of_features_share_a_mask():
@@ -207,10 +240,16 @@ def test_axes_of_features_share_a_mask():
     close(squared_error(predictions, targets, mask), ((predictions - targets) ** 2)[mask].mean())
 
 
-def test_quantiles_that_are_none_are_refused():
-    for quantiles in ((0.1, 0.9), (0.1, 0.5, 1.0)):
-        with pytest.raises(ValueError, match="expected quantiles between 0 and 1, one for each"):
+def test_options_out_of_range_are_refused():
+    for quantiles in ((0.1, 0.9), (0.1, 0.5, 1.0), (0.5, 0.5, 0.1), 0.5):
+        with pytest.raises(ValueError, match="expected different quantiles between 0 and 1, one f"):
             quantile_loss(np.zeros((2, 3)), np.zeros(2), quantiles=quantiles)
+    for quantiles in ((0.1, 0.5, np.nan), "abc"):
+        with pytest.raises(ValueError, match="expected a quantile to be a finite number"):
+            quantile_loss(np.zeros((2, 3)), np.zeros(2), quantiles=quantiles)
+    for smoothing in (-0.1, 1, 2, np.nan, "a"):
+        with pytest.raises(ValueError, match="expected label_smoothing to be"):
+            cross_entropy(np.zeros((2, 3)), np.zeros(2, int), label_smoothing=smoothing)
 
 
 def test_the_least_quantile_loss_is_at_the_quantile():
@@ -239,139 +278,57 @@ def test_nats_in_other_units():
 
 def test_valid_steps():
     expected = [[[0, 0, 0], [1, 0, 0]], [[1, 1, 0], [1, 1, 1]]]
-    np.testing.assert_array_equal(valid_steps(np.array([[0, 1], [2, 3]]), 3), expected)
+    for dtype in (np.int64, np.uint8):
+        np.testing.assert_array_equal(valid_steps(np.array([[0, 1], [2, 3]], dtype), 3), expected)
+    for lengths, steps in (([4], 3), ([-1], 3), ([1.0], 3), ([True], 3), ([1], -1), ([1], 2.5)):
+        with pytest.raises(ValueError, match="expected (lengths|steps)"):
+            valid_steps(np.array(lengths), steps)
 
 
-# Metrics
+# Targets out of range
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_accuracy_of_tokens_and_of_sequences(masked):
-    random = np.random.default_rng(1)
-    targets = random.integers(0, K, (40, 2))
-    logits = one_hot(targets) + random.normal(size=(40, 2, K)) / 2
-    mask = random.random((40, 2)) < 0.6 if masked else np.ones((40, 2), bool)
-    logits[~mask] = np.nan
-    rows = [[max(range(K), key=list(x).__getitem__) for x in row] for row in logits]
-    right = [
-        [a == b for a, b in zip(*pair, strict=True)] for pair in zip(rows, targets, strict=True)
-    ]
-    kept = [list(itertools.compress(*pair)) for pair in zip(right, mask, strict=True)]
-    given = mask if masked else None
-    share, whole = accuracy(logits, targets, given), sequence_accuracy(logits, targets, given)
-    close(share, np.mean(sum(kept, [])), 1e-6)
-    close(whole, np.mean([all(row) for row in kept if row]), 1e-6)
-    assert 0 < whole < share < 1
-    assert sequence_accuracy(logits, targets, np.zeros_like(mask)) == 0
-    with pytest.raises(ValueError, match=r"expected a mask of shape \[40, 2\], got \[40\]"):
-        sequence_accuracy(logits, targets, mask[:, 0])
+@pytest.mark.parametrize("loss", [cross_entropy, SMOOTH], ids=["hard", "smoothed"])
+@pytest.mark.parametrize("wrong", [K, -1, 99])
+def test_classes_that_are_none_are_refused_or_make_the_loss_nan(loss, wrong):
+    logits, targets, _ = draw(ROWS[0])
+    targets[1, 2] = wrong
+    message = rf"expected targets from 0 to 4, the 5 classes .* got {wrong}; is there padding"
+    with pytest.raises(ValueError, match=message):
+        loss(logits, targets)
+    with pytest.raises(ValueError, match=message):
+        jax.grad(lambda a: loss(a, targets))(logits)
+    value, gradient = pull(loss)(logits, targets)
+    assert np.isnan(value)
+    where = np.zeros((B, T, 1), bool)
+    where[1, 2] = True
+    np.testing.assert_array_equal(np.isnan(gradient), where.repeat(K, -1))
+    close(loss(logits, targets, targets != wrong), pull(loss)(logits, targets, targets != wrong)[0])
 
 
-# Penalties
+def test_classes_are_integers_of_any_size():
+    logits, targets, _ = draw(ROWS[0])
+    for wrong in (targets * 1.0, targets > 2):
+        with pytest.raises(
+            ValueError, match=r"expected targets to be classes, integers, got \w+\["
+        ):
+            cross_entropy(logits, wrong)
+    close(cross_entropy(logits, targets.astype(np.uint8)), cross_entropy(logits, targets))
+    many, two = np.random.default_rng(0).normal(size=(2, 300)), [250, 7]
+    expected = -special.log_softmax(many, -1)[[0, 1], two].mean()
+    close(cross_entropy(many, np.array(two, np.uint8)), expected)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_penalties_on_activations_and_their_changes(masked):
-    random = np.random.default_rng(2)
-    hidden = random.normal(size=(2, 5, 3))
-    mask = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1]], bool) if masked else np.ones((2, 5), bool)
-    steps = [(b, t) for b in range(2) for t in range(5) if mask[b, t]]
-    pairs = [(b, t) for b, t in steps if t < 4 and mask[b, t + 1]]
-    square, change = np.zeros_like(hidden), np.zeros_like(hidden)
-    for b, t in steps:
-        square[b, t] += 2 * hidden[b, t] / (3 * len(steps))
-    for b, t in pairs:
-        difference = 2 * (hidden[b, t + 1] - hidden[b, t]) / (3 * len(pairs))
-        change[b, t + 1] += difference
-        change[b, t] -= difference
-    garbage, given = np.where(mask[..., None], hidden, np.nan), mask if masked else None
-    ar = jax.value_and_grad(activation_penalty)(garbage, given)
-    tar = jax.value_and_grad(temporal_activation_penalty)(garbage, given)
-    close(ar[0], np.mean([hidden[at] ** 2 for at in steps]))
-    close(tar[0], np.mean([(hidden[b, t + 1] - hidden[b, t]) ** 2 for b, t in pairs]))
-    close(ar[1], square)
-    close(tar[1], change)
-
-
-def test_one_step_does_not_change():
-    assert temporal_activation_penalty(np.ones((2, 1, 3))) == 0
-
-
-# CTC
-
-
-def collapsed(path, blank):
-    return [label for label, _ in itertools.groupby(path) if label != blank]
-
-
-def brute_force(logits, labels, blank) -> Any:
-    """Minus the logarithm of the probability of all alignments together, each one by itself."""
-    p = special.softmax(logits, -1)
-    paths = itertools.product(range(logits.shape[-1]), repeat=len(logits))
-    found = [path for path in paths if collapsed(path, blank) == labels]
-    total = sum(np.prod([p[t, k] for t, k in enumerate(path)]) for path in found)
-    return -np.log(total) if found else None
-
-
-LABELS = [[1, 2], [1, 1], [2], [], [1, 2, 1], [1, 1], [2, 2, 2], [2]]
-LENGTHS = [5, 4, 2, 3, 3, 2, 4, 0]  # the last three have no alignment
-
-
-def transcripts(blank, padding):
-    names = {0: blank, 1: (blank + 1) % 3, 2: (blank + 2) % 3}
-    rows = [[names[label] for label in row] for row in LABELS]
-    return rows, np.array([row + [padding] * (4 - len(row)) for row in rows])
-
-
-@pytest.mark.parametrize("blank, padding", [(0, 0), (2, 2), (1, -1)])
-def test_ctc_equals_the_sum_over_all_alignments(blank, padding):
-    logits = 2 * np.random.default_rng(3).normal(size=(8, 5, 3))
-    rows, labels = transcripts(blank, padding)
-    mask = np.array(valid_steps(np.array(LENGTHS), 5))
-    losses = [
-        brute_force(logits[b, :steps], rows[b], blank) if steps else None
-        for b, steps in enumerate(LENGTHS)
-    ]
-    feasible = [loss is not None for loss in losses]
-    assert feasible == [True] * 5 + [False] * 3
-    np.testing.assert_array_equal(ctc_feasible(labels, mask, blank=blank), feasible)
-
-    def mean(logits):
-        real = [(logits[b, : LENGTHS[b]], rows[b]) for b in range(8) if feasible[b]]
-        return np.mean([brute_force(x, row, blank) for x, row in real])
-
-    garbage = np.where(mask[..., None], logits, np.nan)
-    loss = partial(ctc_loss, blank=blank)
-    value, gradient = jax.jit(jax.value_and_grad(loss))(garbage, labels, mask)
-    close(value, mean(logits), 1e-8)
-    assert not np.any(gradient[5:]) and not np.any(gradient[~mask])
-    step = np.random.default_rng(4).normal(size=logits.shape) * 1e-5
-    slope = (mean(logits + step) - mean(logits - step)) / 2
-    close((gradient * step).sum(), slope, 1e-9)
-    close(loss(logits[:1], labels[:1]), losses[0], 1e-8)  # without a mask
-
-
-def test_ctc_of_infeasible_rows_alone_is_zero():
-    value, gradient = jax.value_and_grad(ctc_loss)(jnp.ones((1, 1, 3)), np.array([[1, 2]]))
-    assert value == 0 and not np.any(gradient)
-
-
-def test_ctc_does_not_fall_below_zero_by_rounding():
-    random = np.random.default_rng(0)
-    labels = random.integers(1, 3, (64, 4))
-    path = np.insert(labels, range(4), 0, axis=1)  # each label after a blank
-    logits = 20 * np.eye(3)[path] + random.normal(size=(64, 8, 3))
-    logits = logits.astype(np.float32)
-    with jax.enable_x64(False):
-        losses = optax.ctc_loss(logits, np.zeros((64, 8)), labels, np.zeros((64, 4)))
-        each = jax.vmap(ctc_loss)(logits[:, None], labels[:, None])
-    assert losses.min() < 0 <= each.min() and each.max() > 0
-    close(each, losses, 1e-6)
-
-
-def test_ctc_refuses_what_does_not_fit():
-    labels, mask = np.ones((2, 3), int), np.ones((2, 4), bool)
-    with pytest.raises(ValueError, match=r"expected logits \[B, T, classes\] and a mask \[B, T\]"):
-        ctc_loss(np.zeros((2, 5, 3)), labels, mask)
-    with pytest.raises(ValueError, match=r"expected labels \[B, L\] .* got int64\[3\]"):
-        ctc_loss(np.zeros((2, 4, 3)), labels[0], mask)
+@pytest.mark.parametrize("kind", [int, float, np.float32])
+def test_truths_that_are_none_are_refused_or_make_the_loss_nan(kind):
+    logits, targets, _ = draw(ROWS[2])
+    targets = np.where(targets, 1, -1).astype(kind)
+    with pytest.raises(ValueError, match="expected targets from 0 to 1, .* got -1"):
+        binary_cross_entropy(logits, targets)
+    value, gradient = pull(binary_cross_entropy)(logits, targets)
+    assert np.isnan(value)
+    np.testing.assert_array_equal(np.isnan(gradient), targets == -1)
+    close(
+        binary_cross_entropy(logits, targets, targets == 1),
+        binary(logits, 1.0)[targets == 1].mean(),
+    )

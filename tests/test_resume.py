@@ -129,7 +129,8 @@ def check_resumed(folder, run):
     resumed = subprocess.run(command(folder), capture_output=True, text=True, env=os.environ)
     assert resumed.returncode == 0, resumed.stderr
     like = {"state": run.state, "best": run.best}
-    found, history = loaded(folder, like)
+    found, record = loaded(folder, like)
+    history = record["history"]
     same(found, like)
     assert without_seconds(history) == without_seconds(run.history)
     lines = (folder / "metrics.jsonl").read_text().splitlines()

@@ -7,23 +7,20 @@ import optax
 import pytest
 
 import rnnjax
+from rnnjax.data import Batch, windows
 from rnnjax.decoding import generate
 from rnnjax.layers import RNN, Dense, Dropout, Embedding, Pool, Sequential
+from rnnjax.losses import cross_entropy, squared_error
 from rnnjax.training import (
-    Batch,
     ScheduledSampling,
     SequenceObjective,
     TBPTTObjective,
     clipped,
-    cross_entropy,
     evaluate,
     inverse_sigmoid,
     mix_in_samples,
-    squared_error,
-    streams,
     train_state,
     train_step,
-    windows,
 )
 
 VOCABULARY = 5
@@ -59,7 +56,9 @@ def tokens(*shape, seed=3):
 def test_a_step_is_one_update_with_the_gradient_of_the_objective():
     model = Sequential((RNN(rnnjax.GRU(4)), Pool("last"), Dense(2)))
     params, xs = random_params(model), jax.random.normal(KEY, (3, 5, 3))
-    batch = Batch(xs, jnp.ones((3, 2)), lengths=jnp.array([5, 2, 1]), mask=jnp.array([1, 0, 1]) > 0)
+    batch = Batch(
+        xs, jnp.ones((3, 2)), lengths=jnp.array([5, 2, 1]), loss_mask=jnp.array([1, 0, 1]) > 0
+    )
 
     def loss(params):
         _, ys = model.apply(params, batch.inputs, lengths=batch.lengths)
@@ -169,35 +168,6 @@ def test_no_gradient_flows_through_the_burn_in():
         objective(params, carry, Batch(text[:, :4], text[:, 1:4]))
 
 
-def test_documents_start_afresh_where_the_windows_say_so():
-    params, text = random_params(), np.asarray(tokens(1, 9))
-    resets = np.zeros((1, 9), bool)
-    resets[0, 4] = True
-    objective, carry = TBPTTObjective(MODEL, cross_entropy), MODEL.init_carry(params, (1,))
-    found = evaluate(objective, params, windows(text, 2, resets=resets), carry)
-    parts = [cross_entropy(apply(params, x)[1], y) for x, y in _documents(text)]
-    assert found == pytest.approx(float(np.mean(parts)), rel=1e-5)
-
-
-def _documents(text):
-    """Inputs 0-3 and 4-7 of one text, as documents of their own, with the inputs after each."""
-    return (text[:, :4], text[:, 1:5]), (text[:, 4:8], text[:, 5:9])
-
-
-def test_windows_cover_streams_in_order_and_targets_are_one_step_later():
-    sequence = np.arange(47)
-    rows = streams(sequence, 3)
-    np.testing.assert_array_equal(rows.ravel(), np.arange(45))
-    pairs = list(windows(rows, 4))
-    assert len(pairs) == 3
-    np.testing.assert_array_equal(np.concatenate([b.inputs for b in pairs], 1), rows[:, :12])
-    np.testing.assert_array_equal(np.concatenate([b.targets for b in pairs], 1), rows[:, 1:13])
-    assert pairs[0].resets is None
-    assert len(list(windows(np.zeros((1, 9)), 4))) == 2  # the last target may be the last step
-    with pytest.raises(ValueError, match="expected at least 5 steps for 5 streams, got 4"):
-        streams(np.arange(4), 5)
-
-
 @pytest.mark.parametrize("context", [0, 3])
 def test_evaluation_in_windows_equals_one_pass(context):
     params, text = random_params(), np.asarray(tokens(2, 13))
@@ -214,10 +184,12 @@ def test_evaluation_weighs_batches_by_what_counts():
     mask = np.random.default_rng(0).random((5, 6)) < 0.5
     objective = SequenceObjective(MODEL, cross_entropy)
     whole = cross_entropy(apply(params, text)[1], text, mask)
-    batches = [Batch(text[rows], text[rows], mask[rows]) for rows in (slice(0, 1), slice(1, 5))]
+    batches = [
+        Batch(text[rows], text[rows], loss_mask=mask[rows]) for rows in (slice(0, 1), slice(1, 5))
+    ]
     close(evaluate(objective, params, batches), whole)
     with pytest.raises(ValueError, match="expected at least one batch with predictions"):
-        evaluate(objective, params, [Batch(text, text, np.zeros((5, 6), bool))])
+        evaluate(objective, params, [Batch(text, text, loss_mask=np.zeros((5, 6), bool))])
 
 
 # Scheduled sampling.

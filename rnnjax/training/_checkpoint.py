@@ -6,6 +6,7 @@ here is that a checkpoint which does not fit, or is not what was written, is ref
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import keystr, tree_leaves_with_path
 from jaxtyping import PyTree
+
+from .._checks import check_arrays, check_positive
+from .._trees import named_leaves
 
 _FORMAT = "rnnjax.training 1"
 
@@ -34,6 +37,10 @@ def save_checkpoint(
         record: whatever else belongs to it and JSON can hold, such as the history.
         keep: number of checkpoints to keep; older ones are removed.
 
+    Raises:
+        ValueError: if the step is no integer of at least 0, `keep` not a positive one, or the
+            folder none.
+
     Examples:
         >>> from tempfile import TemporaryDirectory
         >>> state = {"w": jnp.arange(3.0), "key": jax.random.key(0)}
@@ -45,7 +52,9 @@ def save_checkpoint(
     """
     from orbax.checkpoint import args
 
-    state = jax.tree.map(jnp.asarray, state)
+    folder, step = check_folder(folder), check_positive("step", step, least=0)
+    keep = check_positive("keep", keep)
+    state = check_arrays("state", state)
     about = {"format": _FORMAT, "arrays": _about(state), "record": record}
     about["digest"] = _digest(state, record)
     with _manager(folder, keep) as manager:
@@ -74,20 +83,62 @@ def load_checkpoint(folder: str | Path, like: PyTree) -> tuple[Any, Any] | None:
         >>> load_checkpoint("no/such/folder", {"w": jnp.zeros(3)}) is None
         True
     """
-    if not Path(folder).is_dir():
+    folder = check_folder(folder)
+    if not folder.is_dir():
         return None
     like = jax.tree.map(jnp.asarray, like)
-    with _manager(folder) as manager:
-        step = manager.latest_step()
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8):
+        step = _newest(folder)
         if step is None:
             return None
-        place = Path(folder) / str(step)
+        try:
+            return _load(folder, step, like)
+        except FileNotFoundError:
+            # Orbax lists all checkpoints, and a run that writes removes the oldest of them.
+            time.sleep(pause)
+        except ValueError:
+            time.sleep(pause)
+            if _newest(folder) == step:
+                raise
+    raise ValueError(f"expected a folder at rest, got {folder}, to which a fast run is writing")
+
+
+def check_folder(folder: Any) -> Path:
+    """A folder's path.
+
+    Raises:
+        ValueError: if it is empty or no path, or a file.
+
+    Examples:
+        >>> check_folder("runs/adding").name
+        'adding'
+    """
+    if not isinstance(folder, str | Path) or not str(folder) or Path(folder).is_file():
+        raise ValueError(f"expected the path of a folder for checkpoints, got {folder!r}")
+    return Path(folder)
+
+
+def _newest(folder: Path) -> int | None:
+    """The step of the newest checkpoint: a folder takes its name once it is complete."""
+    steps = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    return max(steps, default=None)
+
+
+def _load(folder: Path, step: int, like: Any) -> tuple[Any, Any]:
+    place = folder / str(step)
+    if not (place / "about").is_dir():
+        raise ValueError(_foreign(place))
+    with _manager(folder) as manager:
         about = _about_checkpoint(manager, step, place)
         _check_fits(about["arrays"], _about(like), place)
         state = _read(manager, step, place, like)
     if _digest(state, about["record"]) != about["digest"]:
-        raise ValueError(_damaged(place, "what it holds is not what was written"))
+        raise ValueError(_damaged(place, "the digest of its content is another"))
     return state, about["record"]
+
+
+def _foreign(place: Path) -> str:
+    return f"expected a checkpoint of rnnjax.training, got another's: {place}"
 
 
 def _manager(folder: str | Path, keep: int | None = None) -> Any:
@@ -103,7 +154,7 @@ def _about_checkpoint(manager: Any, step: int, place: Path) -> dict[str, Any]:
     with _reading(place):
         about = manager.restore(step, args=args.Composite(about=args.JsonRestore())).about
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
-        raise ValueError(f"expected a checkpoint of rnnjax.training, got another's: {place}")
+        raise ValueError(_foreign(place))
     return about
 
 
@@ -113,10 +164,7 @@ def _read(manager: Any, step: int, place: Path, like: Any) -> Any:
     target = {name: utils.to_shape_dtype_struct(a) for name, a in _filled(like).items()}
     with _reading(place):
         arrays = manager.restore(step, args=args.Composite(state=args.StandardRestore(target)))
-    leaves = [
-        arrays.state.get(name, leaf)
-        for name, leaf in zip(_names(like), jax.tree.leaves(like), strict=True)
-    ]
+    leaves = [arrays.state.get(name, leaf) for name, leaf in named_leaves(like).items()]
     return jax.tree.structure(like).unflatten(leaves)
 
 
@@ -151,18 +199,13 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {reason[0][:200]}"
 
 
-def _names(tree: Any) -> list[str]:
-    return [keystr(path, simple=True, separator=".") for path, _ in tree_leaves_with_path(tree)]
-
-
 def _filled(tree: Any) -> dict[str, Any]:
     """The arrays by name, but for empty ones, which Orbax refuses and nobody misses."""
-    return {n: a for n, a in zip(_names(tree), jax.tree.leaves(tree), strict=True) if a.size}
+    return {name: a for name, a in named_leaves(tree).items() if a.size}
 
 
 def _about(tree: Any) -> dict[str, str]:
-    leaves = zip(_names(tree), jax.tree.leaves(tree), strict=True)
-    return {name: f"{a.dtype}{list(a.shape)}" for name, a in leaves}
+    return {name: f"{a.dtype}{list(a.shape)}" for name, a in named_leaves(tree).items()}
 
 
 def _digest(tree: Any, record: Any) -> str:

@@ -1,17 +1,18 @@
-"""Many devices: where arrays lie decides how a compiled step runs, and JAX does the rest.
+"""Many devices: the placement of its arguments decides how a compiled step runs.
 
-`train_step`, `ensemble_step`, `fit` and `evaluate` are the same on one device and on many. One
-places their arguments on a `jax.sharding.Mesh` of devices, of one host or of several:
+`train_step`, `ensemble_step`, `fit` and `evaluate` are the same on one device and on many. Their
+arguments are placed on a `jax.sharding.Mesh` of devices, of one host or of several:
 
 * data parallel: `replicate` the state, and `shard` every batch, and the carry of streams, by rows;
 * ensemble parallel: `shard` the states by members;
 * model parallel: `shard_weights` the state. With a mesh of two axes, data parallel too.
 
-Any mesh will do; its axes are made automatic, as the engine leaves to the compiler what lies where.
+Any mesh will do. Its axes are made automatic, since the engine leaves the placement of intermediate
+results to the compiler.
 
-A CPU is one device, which runs a loop on one core for most of it, unless a program begins with
+A CPU is one device, which runs most of a loop on one core, unless a program begins with
 `jax.config.update("jax_num_cpu_devices", 2)`, or as many as there are cores. Rows or members that
-are divided among them then train faster.
+are divided among these devices then train faster.
 
 Several hosts each run the same program, which begins with `jax.distributed.initialize` and makes
 its mesh of all their devices. If one of them dies, JAX stops the others with an error, within
@@ -29,6 +30,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import keystr, tree_map_with_path
 from jaxtyping import PyTree
 
+from .._checks import brief, check_instance
+
 Tree = TypeVar("Tree", bound=PyTree)
 
 
@@ -45,6 +48,7 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
         >>> replicate({"w": np.ones((2, 3))}, mesh)["w"].is_fully_replicated
         True
     """
+    _check_mesh(mesh)
     sharding = NamedSharding(_automatic(mesh), PartitionSpec())
     return jax.tree.map(lambda a: _placed(_put, sharding, a), tree)
 
@@ -52,12 +56,12 @@ def replicate(tree: Tree, mesh: Mesh) -> Tree:
 def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
     """Divides the leading axis of every array among the devices along an axis of a mesh.
 
-    For rows of a batch: a step then computes each device's rows there, and adds up the gradients
-    once. For members of an ensemble: devices have nothing to tell each other.
+    Rows of a batch: each device computes its own, and the gradients are added once a step. Members
+    of an ensemble: devices exchange nothing.
 
     Args:
-        tree: a batch `[B, …]`, the carry of streams, or the states of an ensemble. Of several
-            processes each gives its own part: B divided by the number of processes.
+        tree: a batch `[B, …]`, the carry of streams, or the states of an ensemble. Each of
+            several processes gives its own part: B divided by the number of processes.
         mesh: the devices.
         axis: the name of the mesh's axis. Along its other axes there are copies.
 
@@ -65,7 +69,7 @@ def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
         ValueError: if the leading axis does not divide, or the mesh has no such axis.
 
     Examples:
-        >>> from rnnjax.training import Batch
+        >>> from rnnjax.data import Batch
         >>> mesh = jax.make_mesh((1,), ("data",))
         >>> shard(Batch(np.ones((4, 5, 3)), np.ones((4, 1))), mesh).inputs.sharding.spec
         P('data',)
@@ -88,10 +92,9 @@ def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
 def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
     """Divides every array among the devices along an axis of a mesh, on its last axis.
 
-    For models that one device cannot hold: weights, and what the optimizer keeps of them, lie
-    in parts. It is no way to be faster. As a recurrent product needs the whole state, devices
-    exchange states and gates several times in every time step, forwards and backwards, and wait
-    for each other each time; what divides by rows or members should be divided so.
+    For models that one device cannot hold: weights and the optimiser's moments lie in parts. It
+    is slower than `shard`. A recurrent product needs the whole state, so devices exchange states
+    and gates several times in every time step, forwards and backwards, and wait each time.
 
     Args:
         tree: a `TrainState`, or parameters; in several processes the same in each. An array is
@@ -120,6 +123,8 @@ def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
 
 def _placed(put: Callable, sharding: NamedSharding, a: Any) -> jax.Array:
     """`put(sharding, a)` between processes, where JAX takes neither keys nor a device's arrays."""
+    if np.asarray(a).dtype.kind in "OUS" if not isinstance(a, jax.Array) else False:
+        raise ValueError(f"expected arrays of numbers, got {brief(a)}")
     if sharding.is_fully_addressable:
         return jax.device_put(a, sharding)
     if isinstance(a, jax.Array) and jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
@@ -138,6 +143,11 @@ def _automatic(mesh: Mesh) -> Mesh:
     return Mesh(mesh.devices, mesh.axis_names)
 
 
-def _check_axis(mesh: Mesh, axis: str) -> None:
+def _check_mesh(mesh: Any) -> None:
+    check_instance("mesh", mesh, Mesh, 'jax.make_mesh((8,), ("data",))')
+
+
+def _check_axis(mesh: Any, axis: Any) -> None:
+    _check_mesh(mesh)
     if axis not in mesh.axis_names:
         raise ValueError(f"expected an axis of the mesh, one of {mesh.axis_names}, got {axis!r}")

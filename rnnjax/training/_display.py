@@ -1,4 +1,4 @@
-"""What `fit` shows on a terminal."""
+"""The progress of `fit`: a bar on a terminal, a line a round elsewhere."""
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -7,42 +7,55 @@ from ._history import Record, describe
 
 
 class Display:
-    """A bar that shows the steps done, above it a line for each round; quiet off a terminal.
+    """Progress on a terminal as a bar below a line for each round, elsewhere as these lines.
 
     Args:
-        steps: number of steps of the whole run.
+        steps: number of steps of the whole run; `None` where it is not known.
         done: number of those that an earlier part of it has done.
+        quiet: whether to show nothing.
 
     Examples:
         >>> with Display(steps=10) as display:
-        ...     display.advance()
+        ...     display.round({"step": 10, "loss": 0.5})
+        compiling the training step
+        step 10   loss 0.5
     """
 
-    def __init__(self, steps: int, done: int = 0):
-        console = Console(highlight=False)
+    def __init__(self, steps: int | None, done: int = 0, *, quiet: bool = False):
+        self._quiet = quiet
+        # Plain lines in a notebook, which keeps them with the page.
+        self._console = Console(highlight=False, force_jupyter=False, soft_wrap=True)
+        columns = [TimeRemainingColumn()] * (steps is not None)
         self._bar = Progress(
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("steps"),
-            TimeRemainingColumn(),
-            console=console,
+            TextColumn("{task.description}"),
+            *columns,
+            console=self._console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=quiet or not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=steps, completed=done)
+        self._task = self._bar.add_task("compiling", total=steps, completed=done)
 
     def __enter__(self) -> "Display":
         self._bar.start()
+        if self._bar.disable:
+            self.say("compiling the training step")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def advance(self) -> None:
-        """One step more is under way."""
-        self._bar.advance(self._task)
+        """Counts one more step."""
+        self._bar.update(self._task, advance=1, description="")
 
     def round(self, record: Record) -> None:
-        """A round is over."""
-        if not self._bar.disable:
-            self._bar.console.print(describe(record))
+        """Shows a round that is over."""
+        self.say(describe(record))
+
+    def say(self, line: str) -> None:
+        """Shows a line."""
+        if not self._quiet:
+            self._console.print(line, markup=False)

@@ -1,4 +1,4 @@
-"""Where a loss stopped being a number."""
+"""A report of the step at which a loss stopped being finite."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.tree_util import keystr, tree_leaves_with_path
 
+from .._trees import named_leaves
 from ._checkpoint import whole
 from ._step import Metrics, TrainState
 
@@ -17,14 +17,14 @@ def check_finite(
 ) -> None:
     """Raises a `FloatingPointError` with a report if a step's loss or gradient is not finite.
 
-    Of an ensemble, if no member's is. Not if the optimizer held the step back, as one made by
-    `recipe(…, skip=10)` does with ten of them in a row.
+    For an ensemble, it is raised if no member's is finite. A step that the optimiser skipped, as
+    `optimizer_chain(…, skip=10)` does with up to ten in a row, passes.
 
     Args:
         step: the step's number, the first being 1.
         before: the state that it started from.
-        batch: what it was given.
-        metrics: what it reported.
+        batch: its batch.
+        metrics: its report.
         after: the state that it ended with.
 
     Examples:
@@ -75,12 +75,11 @@ def _where(before: TrainState, batch: Any, loss_is_finite: bool) -> str:
 
 def _culprits(tree: Any) -> str:
     found = []
-    for path, leaf in tree_leaves_with_path(tree):
+    for name, leaf in named_leaves(tree, alone="an array").items():
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             continue
         bad = ~np.isfinite(whole(jnp.asarray(leaf)))
         if bad.any():
-            name = keystr(path, simple=True, separator=".") or "an array"
             first = [int(i) for i in np.argwhere(bad)[0]]
             entries = f"{bad.sum()} of {bad.size} entries, the first {first}"
             found.append(f"{name} is not finite ({entries})")

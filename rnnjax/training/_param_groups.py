@@ -1,39 +1,42 @@
-"""Groups of parameters by their role, which their names tell."""
+"""Groups of parameters by their role, which follows from their names."""
 
+import re
 from typing import Any
 
 import jax
 from jaxtyping import PyTree
 
-# The first rule that fits the start of a name decides.
-_ROLE_OF_START = {
-    "w_h": "recurrent",
-    "w_x": "input",
-    "w": "dense",
-    "b": "bias",
-    "table": "embedding",
+# The first pattern that fits the end of a path decides. Flax's cells name their layers by input
+# or state and by gate, such as "ii", "hf" and "dense_h"; NNX writes "if_", since "if" is a keyword.
+_ROLE_OF_PATH = {
+    r"w_h[^/]*|(dense_)?h[ifgorznh]?/kernel": "recurrent",
+    r"w_x[^/]*|(dense_)?i[ifgorznh]?_?/kernel": "input",
+    r"w[^/]*|kernel": "dense",
+    r"b[^/]*": "bias",
+    r"table[^/]*|embedding": "embedding",
 }
 _DECAYED = {"recurrent", "input", "dense", "embedding"}
 
-ROLES = (*_ROLE_OF_START.values(), "other")
+ROLES = (*_ROLE_OF_PATH.values(), "other")
 
 
 def label_by_role(params: PyTree) -> PyTree[str]:
     """The role of every parameter, for `optax.partition`.
 
-    The name of an array, the last field or key on its path, tells its role:
+    The role follows from the name of an array, the last field or key on its path, and from the
+    layer of a Flax cell before it:
 
     | name | role |
     |---|---|
-    | `w_h…` | "recurrent" |
-    | `w_x…` | "input" |
-    | other `w…` | "dense" |
+    | `w_h…`; `kernel` of a recurrent layer of a Flax cell, such as `hf`, `dense_h` | "recurrent" |
+    | `w_x…`; `kernel` of an input layer of a Flax cell, such as `ii`, `dense_i` | "input" |
+    | other `w…`; other `kernel` | "dense" |
     | `b…` | "bias" |
-    | `table…` | "embedding" |
-    | anything else, or none | "other" |
+    | `table…`; `embedding` | "embedding" |
+    | any other name, or none | "other" |
 
-    It works for parameters of cells, layers and Flax modules alike. Additional axes, such as
-    that of an ensemble, make no difference.
+    Parameters may be those of cells and layers, of our Flax modules and of Flax's own. Additional
+    axes, such as that of an ensemble, make no difference.
 
     Args:
         params: parameters of cells, layers or models.
@@ -52,11 +55,11 @@ def label_by_role(params: PyTree) -> PyTree[str]:
 
 
 def decay_mask(params: PyTree) -> PyTree[bool]:
-    """Which parameters weight decay is for: weights and embeddings, and nothing else.
+    """True for the parameters that weight decay acts on: weights and embeddings, nothing else.
 
-    Decay would pull biases, gains, decay rates and time constants away from where they belong.
-    The function is a mask for `optax.adamw`. `optax.inject_hyperparams` would take it for a
-    schedule without `static_args="mask"`.
+    Decay would pull biases, gains, decay rates and time constants away from their values.
+    The function is a mask for `optax.adamw`. `optax.inject_hyperparams` takes it for a schedule
+    unless `static_args="mask"` is passed.
 
     Args:
         params: parameters of cells, layers or models.
@@ -77,5 +80,6 @@ def _role(path: tuple[Any, ...]) -> str:
     keys = [getattr(key, "name", getattr(key, "key", None)) for key in path]
     # Flax's NNX ends the path to an array with the name of the variable's own field, "value".
     names = [key for key in keys if isinstance(key, str) and key != "value"]
-    name = names[-1] if names else ""
-    return next((role for start, role in _ROLE_OF_START.items() if name.startswith(start)), "other")
+    end = "/".join(names)
+    fits = (role for rule, role in _ROLE_OF_PATH.items() if re.search(f"(^|/)({rule})$", end))
+    return next(fits, "other")

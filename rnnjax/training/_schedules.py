@@ -1,4 +1,4 @@
-"""Learning rates over time: what Optax has no schedule for, and a reaction to held-out loss."""
+"""A learning rate that reacts to the held-out loss."""
 
 from dataclasses import KW_ONLY
 from typing import Any
@@ -6,46 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.tree_util import DictKey, GetAttrKey
 from jaxtyping import Array, Bool
 
-from .._checks import check_positive
 from .._static import Static
+from ._history import held_out_losses
 
 _RATE = DictKey("learning_rate")
 
 
-def zaremba_schedule(rate: float, epoch: int, *, hold: int, factor: float) -> optax.Schedule:
-    """`rate` for `hold` epochs, then times `factor` at the start of every epoch.
-
-    The paper's models on Penn Treebank, with a rate of 1: small `hold=4, factor=1/2`, medium
-    `hold=6, factor=1/1.2`, large `hold=14, factor=1/1.15`.
-
-    Args:
-        rate: the learning rate of the first epochs.
-        epoch: number of updates in an epoch.
-        hold: number of epochs at the full rate.
-        factor: by which the rate falls from epoch to epoch.
-
-    Raises:
-        ValueError: if `epoch` or `hold` is not a positive integer.
-
-    Examples:
-        >>> schedule = zaremba_schedule(1.0, epoch=10, hold=2, factor=0.5)
-        >>> [float(schedule(step)) for step in (0, 19, 20, 30)]
-        [1.0, 1.0, 0.5, 0.25]
-
-    Reference:
-        W. Zaremba, I. Sutskever, O. Vinyals, Recurrent neural network regularization, 2014.
-    """
-    check_positive("epoch", epoch)
-    check_positive("hold", hold)
-    begin = (hold - 1) * epoch
-    return optax.exponential_decay(rate, epoch, factor, transition_begin=begin, staircase=True)
-
-
-class Plateau(Static):
+class ReduceOnPlateau(Static):
     """Multiplies the learning rate when the held-out loss has stopped falling.
 
     A callback of `fit`, for a rate that is part of the optimiser's state:
@@ -63,11 +33,12 @@ class Plateau(Static):
             when called, if the history has no held-out losses or the optimiser no rate to set.
 
     Examples:
+        >>> import optax
         >>> from rnnjax.training import train_state
         >>> optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=1.0)
         >>> state = train_state(jnp.ones(2), optimizer, jax.random.key(0))
-        >>> history = [{"held_out": 2.0}, {"held_out": 3.0}]
-        >>> state = Plateau(factor=0.5, patience=1)(state, history)
+        >>> history = [{"eval_loss": 2.0}, {"eval_loss": 3.0}]
+        >>> state = ReduceOnPlateau(factor=0.5, patience=1)(state, history)
         >>> optax.tree.get(state.opt_state, "learning_rate")
         Array(0.5, dtype=float32)
 
@@ -108,19 +79,6 @@ class Plateau(Static):
             jnp.where(members(change, leaf), self.factor * leaf, leaf) if _is_rate(path) else leaf
             for path, leaf in leaves
         )
-
-
-def held_out_losses(history: list) -> np.ndarray:
-    """The held-out losses of all rounds: one axis, or two with the members of an ensemble.
-
-    Examples:
-        >>> held_out_losses([{"held_out": 2.0}, {"held_out": 1.0}])
-        array([2., 1.])
-    """
-    losses = [record.get("held_out") for record in history]
-    if not losses or any(loss is None for loss in losses):
-        raise ValueError("expected a history of held-out losses, got none; does fit evaluate?")
-    return np.asarray(losses, np.float64)
 
 
 def members(flags: Any, like: Any) -> Bool[Array, "..."]:

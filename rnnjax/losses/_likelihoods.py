@@ -1,4 +1,4 @@
-"""Losses of models that predict a distribution of real numbers, and how to read it off."""
+"""Likelihoods of real numbers under a distribution that a model predicts."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,11 @@ from jax.scipy import stats
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from ._masked import fitting, masked_mean
+from ._masked import masked_sum
+from ._mean import MeanLoss
+from ._targets import as_floats, fitting
 
-# A likelihood grows without bound where a scale goes to 0 at a target that is met.
+# The likelihood is unbounded as the scale goes to 0 at a target equal to the mean.
 _LEAST_SCALE = 1e-4
 
 
@@ -18,8 +20,8 @@ class Gaussian(NamedTuple):
     """A normal distribution for every prediction.
 
     Attributes:
-        mean: its mean.
-        scale: its standard deviation.
+        mean: mean.
+        scale: standard deviation.
 
     Examples:
         >>> Gaussian.of(jnp.array([3.0, 0.0])).mean
@@ -31,17 +33,17 @@ class Gaussian(NamedTuple):
 
     @classmethod
     def of(cls, outputs: Float[ArrayLike, "*batch 2"]) -> "Gaussian":
-        """That of a model's outputs: `mean = outputs[0]`, `scale = softplus(outputs[1]) + 1e-4`."""
+        """The distribution of outputs `o`: `mean = o[0]`, `scale = softplus(o[1]) + 1e-4`."""
         mean, scale = _parts(outputs, 2)
         return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE)
 
 
 class StudentT(NamedTuple):
-    """Student's t distribution, moved and stretched, for every prediction.
+    """A shifted and scaled Student's t distribution for every prediction.
 
     Attributes:
-        mean: its centre.
-        scale: its scale; the standard deviation is `sqrt(freedom / (freedom - 2))` times it.
+        mean: centre.
+        scale: scale; the standard deviation is `sqrt(freedom / (freedom - 2))` times it.
         freedom: degrees of freedom, above 2: the fewer, the heavier the tails.
 
     Examples:
@@ -55,25 +57,26 @@ class StudentT(NamedTuple):
 
     @classmethod
     def of(cls, outputs: Float[ArrayLike, "*batch 3"]) -> "StudentT":
-        """That of a model's outputs: as `Gaussian.of`, and `freedom = 2 + softplus(outputs[2])`."""
+        """The distribution of outputs `o`: as `Gaussian.of`, and `freedom = 2 + softplus(o[2])`."""
         mean, scale, freedom = _parts(outputs, 3)
         return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE, 2 + jax.nn.softplus(freedom))
 
 
+@MeanLoss
 def gaussian_loss(
     outputs: Float[ArrayLike, "*batch 2"],
     targets: Float[ArrayLike, "*batch"],
     mask: Bool[ArrayLike, "*#batch"] | None = None,
-) -> Float[Array, ""]:
+) -> tuple[ArrayLike, ArrayLike]:
     """Mean negative log-likelihood of the targets, in nats, under `Gaussian.of(outputs)`.
 
     Args:
         outputs: two numbers for each target, on an axis of their own, as `Dense(2)` gives.
-        targets: what is to be predicted.
+        targets: true values.
         mask: true where a prediction counts; by default everywhere.
 
     Raises:
-        ValueError: if the shapes do not fit together.
+        ValueError: if shapes do not fit together.
 
     Examples:
         >>> gaussian_loss(jnp.array([[0.0, 0.5413]]), jnp.array([1.0])).round(3)
@@ -85,25 +88,27 @@ def gaussian_loss(
         mean, scale = Gaussian.of(outputs)
         return -stats.norm.logpdf(targets, mean, scale)
 
-    return masked_mean(losses, mask, outputs, targets)
+    return masked_sum(losses, mask, outputs, targets)
 
 
+@MeanLoss
 def student_t_loss(
     outputs: Float[ArrayLike, "*batch 3"],
     targets: Float[ArrayLike, "*batch"],
     mask: Bool[ArrayLike, "*#batch"] | None = None,
-) -> Float[Array, ""]:
+) -> tuple[ArrayLike, ArrayLike]:
     """Mean negative log-likelihood of the targets, in nats, under `StudentT.of(outputs)`.
 
-    Heavier tails than `gaussian_loss`: an outlier costs its logarithm, not its square.
+    Its tails are heavier than a Gaussian's: the loss of an outlier grows as the logarithm of the
+    error, not as its square.
 
     Args:
         outputs: three numbers for each target, on an axis of their own, as `Dense(3)` gives.
-        targets: what is to be predicted.
+        targets: true values.
         mask: true where a prediction counts; by default everywhere.
 
     Raises:
-        ValueError: if the shapes do not fit together.
+        ValueError: if shapes do not fit together.
 
     Examples:
         >>> student_t_loss(jnp.array([[0.0, 0.5413, 0.0]]), jnp.array([1.0])).round(3)
@@ -115,14 +120,14 @@ def student_t_loss(
         mean, scale, freedom = StudentT.of(outputs)
         return -stats.t.logpdf(targets, freedom, mean, scale)
 
-    return masked_mean(losses, mask, outputs, targets)
+    return masked_sum(losses, mask, outputs, targets)
 
 
 def _parts(outputs: ArrayLike, count: int) -> list[Array]:
-    outputs = jnp.asarray(outputs)
+    outputs = as_floats("outputs", outputs)
     if outputs.shape[-1:] != (count,):
         raise ValueError(
             f"expected outputs with {count} entries on the last axis, got shape "
             f"{list(outputs.shape)}"
         )
-    return [outputs[..., i] for i in range(count)]
+    return list(jnp.unstack(outputs, axis=-1))

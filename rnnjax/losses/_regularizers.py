@@ -3,17 +3,20 @@
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
-from ._masked import masked_mean
+from ._masked import as_mask, masked_sum
+from ._mean import MeanLoss
+from ._targets import as_floats
 
 
+@MeanLoss
 def activation_penalty(
     hidden: Float[ArrayLike, "*batch time h"], mask: Bool[ArrayLike, "*batch time"] | None = None
-) -> Float[Array, ""]:
-    """Mean square of hidden states: activation regularisation (AR). Large states cost.
+) -> tuple[ArrayLike, ArrayLike]:
+    """Mean square of hidden states: activation regularisation (AR), which keeps states small.
 
-    AWD-LSTM weighs that of the last layer, after its dropout, by 2.
+    AWD-LSTM adds it for its last layer, after dropout, with a weight of 2.
 
     Args:
         hidden: hidden states or outputs of a recurrent layer.
@@ -30,23 +33,24 @@ def activation_penalty(
         S. Merity, B. McCann, R. Socher, Revisiting activation regularization for language
         RNNs, 2017.
     """
-    return masked_mean(jnp.square, mask, jnp.asarray(hidden))
+    return masked_sum(jnp.square, mask, as_floats("hidden", hidden))
 
 
+@MeanLoss
 def temporal_activation_penalty(
     hidden: Float[ArrayLike, "*batch time h"], mask: Bool[ArrayLike, "*batch time"] | None = None
-) -> Float[Array, ""]:
-    """Mean square of what hidden states change by in a step: temporal AR (TAR), or slowness.
+) -> tuple[ArrayLike, ArrayLike]:
+    """Mean squared change of hidden states in a step: temporal AR (TAR), or slowness.
 
-    AWD-LSTM weighs that of the last layer, before its dropout, by 1.
+    A change counts if both its steps are valid. AWD-LSTM adds the penalty for its last layer,
+    before dropout, with a weight of 1.
 
     Args:
         hidden: hidden states or outputs of a recurrent layer.
-        mask: true at the valid steps; by default everywhere. A change counts between two of
-            them that follow each other.
+        mask: true at the valid steps; by default everywhere.
 
     Raises:
-        ValueError: if the mask does not fit.
+        ValueError: if there is no axis of time, or the mask does not fit.
 
     Examples:
         >>> temporal_activation_penalty(jnp.array([[1.0], [3.0]]))
@@ -56,8 +60,9 @@ def temporal_activation_penalty(
         S. Merity, B. McCann, R. Socher, Revisiting activation regularization for language
         RNNs, 2017.
     """
-    hidden = jnp.asarray(hidden)
-    if mask is not None:
-        mask = jnp.asarray(mask)
-        mask = mask[..., 1:] & mask[..., :-1]
-    return masked_mean(optax.squared_error, mask, hidden[..., 1:, :], hidden[..., :-1, :])
+    hidden = as_floats("hidden", hidden)
+    if hidden.ndim < 2:
+        raise ValueError(f"expected hidden [*batch, time, h], got shape {list(hidden.shape)}")
+    mask = as_mask(mask, hidden.shape[:-1], whole=True)
+    mask = mask[..., 1:] & mask[..., :-1]
+    return masked_sum(optax.squared_error, mask, hidden[..., 1:, :], hidden[..., :-1, :])

@@ -1,0 +1,107 @@
+"""The arguments of `fit`, checked: when it stops, how long a round is, how it evaluates."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from .._checks import brief, check_above, check_positive
+from ._evaluate import check_metrics
+from ._evaluate import evaluate as evaluate_data
+from ._feed import once, per_epoch
+from ._history import Record
+from ._step import Step, TrainState
+
+
+class Plan(NamedTuple):
+    """When to stop, and how long a round is."""
+
+    steps: int | None
+    every: int
+    patience: int | None
+    stop: Any
+
+    def round(self, done: int) -> int:
+        """The number of steps of the next round."""
+        return self.every if self.steps is None else min(self.every, self.steps - done)
+
+    def deadline(self, seconds: float) -> float:
+        """The time on the clock at which the budget is used up."""
+        if self.stop is None or callable(self.stop):
+            return np.inf
+        return time.monotonic() + self.stop - seconds
+
+
+def make_plan(
+    steps: Any, epochs: Any, every: Any, evaluate: Any, patience: Any, stop: Any, batches: Any
+) -> Plan:
+    if epochs is not None:
+        if steps is not None:
+            raise ValueError(f"expected steps or epochs, got both: {steps!r} and {epochs!r}")
+        every = per_epoch(batches) if every is None else every
+        steps = check_positive("epochs", epochs) * per_epoch(batches)
+    if steps is not None:
+        steps = check_positive("steps", steps, least=0)
+    endless = not hasattr(batches, "__next__")
+    if steps is None and stop is None and patience is None and endless:
+        raise ValueError("expected steps, epochs, stop or patience to end training, got none")
+    if patience is not None and evaluate is None:
+        raise ValueError(f"expected evaluate for a patience of {patience!r}, got None")
+    if patience is not None:
+        patience = check_positive("patience", patience)
+    if stop is not None and not callable(stop):
+        stop = check_above("stop", stop)
+    every = check_positive("eval_every", 100 if every is None else every)
+    return Plan(steps, every, patience, stop)
+
+
+def evaluation(step: Step, evaluate: Any, metrics: Any) -> Callable[[TrainState], Record]:
+    """The held-out loss and metrics of a state as entries of a record."""
+    if metrics is not None:
+        check_metrics(metrics)
+        if evaluate is None or (callable(evaluate) and not hasattr(evaluate, "once")):
+            raise ValueError(
+                f"expected held-out data for metrics, got evaluate={brief(evaluate)}; a function "
+                "can give a dictionary of several metrics itself"
+            )
+    if evaluate is None:
+        return lambda state: {}
+    function = evaluate
+    if not callable(evaluate) or hasattr(evaluate, "once"):
+        objective: Any = getattr(step, "objective", None)
+        if objective is None:
+            raise ValueError(
+                "expected a function of the state that evaluates, since this step does not know "
+                f"its objective, got {type(evaluate).__name__}"
+            )
+
+        once(evaluate)  # refuses what is no data before any training
+
+        def function(state: TrainState) -> Any:
+            return evaluate_data(objective, state.params, evaluate, metrics=metrics)
+
+    def entries(state: TrainState) -> Record:
+        found = function(state)
+        found = found if isinstance(found, Mapping) else {"loss": found}
+        if "loss" not in found:
+            raise ValueError(f"expected evaluate to give a 'loss', got {list(found)}")
+        return {f"eval_{name}": _numbers(name, value) for name, value in found.items()}
+
+    return entries
+
+
+def _numbers(name: str, value: Any) -> Any:
+    """A held-out quantity as plain numbers: one, or one a member."""
+    try:
+        array = np.asarray(jax.device_get(value))
+        numeric = np.issubdtype(array.dtype, np.number) or array.dtype == bool
+    except ValueError:  # ragged, such as a pair of a loss and a carry
+        array, numeric = np.zeros(()), False
+    if not numeric or array.ndim > 1:
+        raise ValueError(
+            f"expected evaluate to give a number for the {name}, or one for each member of an "
+            f"ensemble, got {value!r}; does it return the loss alone?"
+        )
+    return np.asarray(array, np.float64).tolist()
