@@ -203,6 +203,10 @@ def test_counts_and_keys_in_the_carry_are_no_directions_in_which_it_can_change()
     expected = abs(np.cumprod(slopes(0.3)[::-1])[::-1])
     np.testing.assert_allclose(flow["h"], np.stack([expected] * 2, 1))
     np.testing.assert_array_equal(flow["all"], flow["h"])
+    short = jax.jit(
+        lambda n: gradient_flow(cell, params, xs, lambda ys: ys.sum(), lengths=n)["all"]
+    )(jnp.array([1, 0]))
+    np.testing.assert_allclose(short, [[abs(slopes(0.3)[0]), 0], [0, 0], [0, 0]])
 
 
 # Names, transforms, training.

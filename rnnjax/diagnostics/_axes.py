@@ -1,4 +1,4 @@
-"""What the pictures share."""
+"""Axes and curves of the pictures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 
 
 def axes(ax: Any) -> Any:
-    """`ax`, or the axes of a new figure that no global state knows of."""
+    """`ax`, or the axes of a new figure outside matplotlib's global state."""
     if ax is not None:
         return ax
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ def axes(ax: Any) -> Any:
 
 
 def draw_curves(curves: Mapping[str, ArrayLike], ax: Any, positions: Any = None) -> Any:
-    """Draws curves `[N, *batch]` with a legend; of several sequences, the median."""
+    """Draw curves `[N, *batch]` with a legend; a batch as its median."""
     ax = axes(ax)
     for label, curve in curves.items():
         curve = np.asarray(curve)

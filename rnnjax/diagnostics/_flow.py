@@ -9,6 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import check_function
 from .._core import Cell
 from .._trees import exact, inexact, replace_inexact, where, zeros_like
 from ._axes import draw_curves
@@ -25,23 +26,25 @@ def gradient_flow(
     *,
     lengths: Int[ArrayLike, "*batch"] | None = None,
 ) -> dict[str, Float[Array, "time *batch"]]:
-    """Norms of dL/dh_t: how much gradient has come back to the carry that enters step t.
+    """Compute norms of dL/dh_t: the gradient that has come back to the carry before step t.
 
-    Entry 0 is of the initial carry; the last entry is of the carry before the last step, of
-    which the last output is a function. Exact, at the cost of one gradient: a zero is added
-    to the carry at every step, and the loss is differentiated in these zeros.
+    Entry 0 belongs to the initial carry, the last entry to the carry before the last step. The
+    norms are exact and cost one gradient: a zero is added to the carry at every step, and the loss
+    is differentiated in these zeros.
+
+    For a cell inside a model see `recurrent_part`.
 
     Args:
         cell: the cell.
         params: its parameters.
         xs: inputs `[T, *batch, features]`, or a pytree of such arrays.
-        loss: a function of the outputs `[T, *batch, features]` that gives one number.
+        loss: a function from the outputs `[T, *batch, features]` to one number.
         carry: the carry to start from; by default the initial one.
         lengths: number of valid steps of each sequence; the norm is 0 beyond.
 
     Returns:
-        Under "all" the norm over the whole carry, and, if it consists of several arrays, one
-        norm for each, by its name ("h", "c"; in a stack "0.h"). Each is `[T, *batch]`.
+        The norm of the whole carry by the name "all". A carry of several arrays has one more entry
+        for each, by its name ("h", "c"; in a stack "0.h"). Each is `[T, *batch]`.
 
     Examples:
         >>> import rnnjax
@@ -56,6 +59,7 @@ def gradient_flow(
         Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient
         descent is difficult, IEEE Transactions on Neural Networks 5, 1994.
     """
+    check_function("loss", loss)
     weights, start, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
 
     def perturbed(deltas):
@@ -77,12 +81,12 @@ def gradient_flow(
 
 
 def plot_gradient_flow(flows: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None):
-    """Draws norms of dL/dh_t against t, on a logarithmic axis.
+    """Draw norms of dL/dh_t against t, on a logarithmic axis.
 
     Args:
-        flows: curves by label, `[T]` or `[T, *batch]`: what `gradient_flow` returns, or one
-            entry of it for each of several cells. Of several sequences the median is drawn.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        flows: curves by label, `[T]` or `[T, *batch]`: the result of `gradient_flow`, or one entry
+            of it for each of several cells. A batch is drawn as its median.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

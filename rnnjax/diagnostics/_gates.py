@@ -1,4 +1,4 @@
-"""Gates: how far open they are, and which are stuck at an end."""
+"""Gates: how far they are open, and which are stuck at an end."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,17 +10,18 @@ from jax.extend.core import Jaxpr, Literal, jaxpr_as_fun
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import check_positive
 from .._core import Cell
 from ._axes import axes
 from ._trajectory import over, trajectory
 
 
 class GateHistogram(NamedTuple):
-    """How the values of one gate are spread over its range.
+    """The distribution of the values of one gate over its range.
 
     Attributes:
-        edges: of the bins, `[bins + 1]`.
-        share: of each unit's values, the part that falls into each bin, `[bins, units]`.
+        edges: the edges of the bins, `[bins + 1]`.
+        share: the share of each unit's values in each bin, `[bins, units]`.
 
     Examples:
         >>> histogram = GateHistogram(jnp.linspace(0, 1, 11), jnp.full((10, 4), 0.1))
@@ -41,27 +42,27 @@ def gate_histograms(
     lengths: Int[ArrayLike, "*batch"] | None = None,
     bins: int = 20,
 ) -> dict[str, GateHistogram]:
-    """Histograms of the values that a cell names in its equations.
+    """Compute histograms of the values that a cell names in its equations.
 
-    A gate that stays near an end of its range has lost its gradient; one that never closes
-    or opens is not used. A cell names a value by `jax.ad_checkpoint.checkpoint_name(f, "forget
-    gate")`; a user's cell may do so, too. Different values of one name are numbered in the order
-    of the step, "transform gate 1", "transform gate 2", … Not seen are names inside functions
-    that a step calls under `jax.jit`, `jax.checkpoint` or a control flow of JAX.
+    A gate that remains near an end of its range has lost its gradient; a gate that never closes or
+    opens is not used. A cell, a user's own too, names a value by
+    `jax.ad_checkpoint.checkpoint_name(f, "forget gate")`. Different values of one name are numbered
+    in the order of the step, "transform gate 1", "transform gate 2", … Names inside functions that
+    a step calls under `jax.jit`, `jax.checkpoint` or JAX's control flow are not found.
 
-    The range of a name that ends in "gate" is 0 to 1. That of any other is -1 to 1, or from the
-    least to the largest value where some lie outside.
+    The range of a name that ends in "gate" is 0 to 1. The range of any other is -1 to 1, or from
+    the least to the largest value where some lie outside.
 
     Args:
         cell: the cell.
         params: its parameters.
         xs: inputs `[T, *batch, features]`, or a pytree of such arrays.
         carry: the carry to start from; by default the initial one.
-        lengths: number of valid steps of each sequence; what lies beyond is not counted.
+        lengths: number of valid steps of each sequence; steps beyond are not counted.
         bins: number of bins.
 
     Returns:
-        The histograms by name; none for a cell that names nothing.
+        The histograms by name; no entry for a cell without names.
 
     Examples:
         >>> import rnnjax
@@ -75,6 +76,7 @@ def gate_histograms(
         A. Karpathy, J. Johnson, L. Fei-Fei, Visualizing and understanding recurrent
         networks, 2015.
     """
+    bins = check_positive("bins", bins)
     weights, _, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
 
     def single(a):
@@ -112,7 +114,7 @@ def _named(jaxpr: Jaxpr) -> dict[str, Any]:
     """The variables that a trace names, in its order."""
     named, made, first = {}, {}, {}
     for equation in jaxpr.eqns:
-        # Stages may compute the same gate, each for itself; equal equations give equal values.
+        # Two stages may compute the same gate; equal equations give equal values.
         inputs = [str(a) if isinstance(a, Literal) else first.get(a, a) for a in equation.invars]
         key = equation.primitive, str(equation.params), *inputs
         outputs = made.setdefault(key, equation.outvars)
@@ -127,11 +129,11 @@ def _named(jaxpr: Jaxpr) -> dict[str, Any]:
 
 
 def plot_gate_histograms(histograms: Mapping[str, GateHistogram], *, ax: Any = None):
-    """Draws the histogram of every gate, over all its units.
+    """Draw the histogram of every gate, over all its units.
 
     Args:
-        histograms: those from `gate_histograms`, all on one axis.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        histograms: the result of `gate_histograms`; all share one axis.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._arguments import steps_and_batch
+from .._arguments import as_inputs, steps_and_batch
 from .._core import Cell
 from .._trees import inexact, pullback
 from ..engine import scan
 from ._axes import draw_curves
 from ._norms import norm
+from ._trajectory import check_cell
 
 
 def memory_horizon(
@@ -24,10 +25,10 @@ def memory_horizon(
     *,
     lengths: Int[ArrayLike, "*batch"] | None = None,
 ) -> Float[Array, "time *batch"]:
-    """Norms of d y_last / d x_t: how much the last output changes with the input at step t.
+    """Compute norms of d y_last / d x_t: how much the last output changes with the input at step t.
 
-    The Frobenius norm of the full Jacobian, exact. It takes one backward pass for each of O
-    output features, all at once: O times the memory of a gradient in the inputs.
+    Each is the exact Frobenius norm of the full Jacobian. The backward passes of all O output
+    features run at once, in O times the memory of a gradient in the inputs.
 
     Args:
         cell: the cell.
@@ -35,11 +36,11 @@ def memory_horizon(
         xs: inputs `[T, *batch, features]`, or a pytree of such arrays; integers among them
             have no derivative.
         carry: the carry to start from; by default the initial one.
-        lengths: number of valid steps of each sequence. The last output is that of the last
+        lengths: number of valid steps of each sequence. The last output is the one of the last
             valid step; the norm is 0 beyond it.
 
     Raises:
-        ValueError: if nothing in `xs` is a float.
+        ValueError: if no array in `xs` is a float.
 
     Examples:
         >>> import rnnjax
@@ -52,7 +53,8 @@ def memory_horizon(
         R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural
         networks, ICML 2013.
     """
-    xs = jax.tree.map(jnp.asarray, xs)
+    check_cell(cell)
+    xs = as_inputs(xs)
     steps, batch = steps_and_batch(cell, xs)
     if not inexact(xs):
         raise ValueError("expected xs with floats, got none; the cell may follow an embedding")
@@ -77,12 +79,12 @@ def memory_horizon(
 
 
 def plot_memory_horizon(horizons: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None):
-    """Draws norms of d y_last / d x_t against t, on a logarithmic axis.
+    """Draw norms of d y_last / d x_t against t, on a logarithmic axis.
 
     Args:
-        horizons: curves by label, `[T]` or `[T, *batch]`, from `memory_horizon`. Of several
-            sequences the median is drawn.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        horizons: curves by label, `[T]` or `[T, *batch]`, from `memory_horizon`. A batch is
+            drawn as its median.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

@@ -1,4 +1,4 @@
-"""The Jacobian of a step, and of all steps together: what becomes of a small change."""
+"""Jacobians of one step and of all steps together: the growth of small changes."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import brief, check_array
 from .._core import Cell
 from ._axes import axes
 from ._trajectory import map_of_carries, over, trajectory
@@ -22,7 +23,7 @@ def step_jacobians(
     *,
     lengths: Int[ArrayLike, "*batch"] | None = None,
 ) -> Float[Array, "time *batch d d"]:
-    """The Jacobian of every step: of the new carry in the old one, along the trajectory.
+    """Compute the Jacobian of every step: of the new carry in the old one, along the trajectory.
 
     The gradient goes back through step t by a product with the transpose of entry t.
 
@@ -34,9 +35,9 @@ def step_jacobians(
         lengths: number of valid steps of each sequence; beyond, the Jacobian is the identity.
 
     Returns:
-        `[T, *batch, D, D]`, where D counts the real numbers in a carry, array after array (for
-        an LSTM first h, then c); a complex number is two. Row i
-        holds the derivatives of the new carry's entry i.
+        `[T, *batch, D, D]`, where D counts the real numbers in a carry, array after array (for an
+        LSTM first h, then c); a complex number is two. Row i holds the derivatives of the new
+        carry's entry i.
 
     Examples:
         >>> import rnnjax
@@ -57,33 +58,34 @@ def step_jacobians(
 def log_singular_values(
     jacobians: Float[Array, "*lead d d"],
 ) -> Float[Array, "*lead d"]:
-    """Natural logarithms of the singular values, the largest first.
+    """Compute natural logarithms of the singular values, the largest first.
 
-    The first is the logarithm of the spectral norm: the most by which a step can stretch a
-    change of the carry. All are 0 if the step only turns it.
+    The first is the logarithm of the spectral norm: the most by which a step can stretch a change
+    of the carry. All are 0 if the step only rotates it.
 
     Args:
-        jacobians: matrices `[*lead, D, D]`, such as those from `step_jacobians`.
+        jacobians: matrices `[*lead, D, D]`, such as the result of `step_jacobians`.
 
     Examples:
         >>> log_singular_values(jnp.diag(jnp.array([0.5, 1.0]))).round(3)
         Array([ 0.   , -0.693], dtype=float32)
     """
+    jacobians = _squares(jacobians)
     return jnp.log(jnp.linalg.svd(jacobians, compute_uv=False))
 
 
 def log_product_singular_values(
     jacobians: Float[Array, "time *batch d d"],
 ) -> Float[Array, "time *batch d"]:
-    """Natural logarithms of the singular values of J_t … J_1 J_0, for every t.
+    """Compute natural logarithms of the singular values of J_t … J_1 J_0, for every t.
 
-    The product says what becomes, up to now, of a small change of the initial carry. It is
-    brought to norm 1 after every factor, so nothing overflows or vanishes in however many
-    steps. A singular value below the largest by more than the precision (1e-7 in float32,
-    1e-16 in float64) is lost in rounding.
+    The product maps a small change of the initial carry to the change after step t. It is scaled
+    to norm 1 after every factor, so that it neither overflows nor vanishes in many steps. A
+    singular value below the largest by more than the precision (1e-7 in float32, 1e-16 in
+    float64) is lost in rounding.
 
     Args:
-        jacobians: those from `step_jacobians`, `[T, *batch, D, D]`.
+        jacobians: the result of `step_jacobians`, `[T, *batch, D, D]`.
 
     Returns:
         `[T, *batch, D]`, the largest first.
@@ -106,6 +108,7 @@ def log_product_singular_values(
         product, log_norm = product / norm, log_norm + jnp.log(norm[..., 0])
         return (product, log_norm), (product, log_norm)
 
+    jacobians = _squares(jacobians, least_axes=3)
     *batch, size, _ = jacobians.shape[1:]
     eye = jnp.broadcast_to(jnp.eye(size, dtype=jacobians.dtype), jacobians.shape[1:])
     start = eye, jnp.zeros((*batch, 1), jacobians.dtype)
@@ -113,13 +116,21 @@ def log_product_singular_values(
     return log_norms + log_singular_values(products)
 
 
+def _squares(jacobians: Any, least_axes: int = 2) -> Array:
+    jacobians = check_array("jacobians", jacobians)
+    if jacobians.ndim < least_axes or jacobians.shape[-1] != jacobians.shape[-2]:
+        lead = "*lead" if least_axes == 2 else "T, *batch"
+        raise ValueError(f"expected jacobians [{lead}, D, D], got {brief(jacobians)}")
+    return jacobians
+
+
 def plot_singular_values(logs: Float[ArrayLike, "time *batch d"], *, ax: Any = None):
-    """Draws singular values against t, on a logarithmic axis.
+    """Draw singular values against t, on a logarithmic axis.
 
     Args:
         logs: natural logarithms `[T, *batch, D]`, from `log_singular_values` or
-            `log_product_singular_values`. Of several sequences the median is drawn.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+            `log_product_singular_values`. A batch is drawn as its median.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

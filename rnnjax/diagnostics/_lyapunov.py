@@ -1,4 +1,4 @@
-"""Lyapunov exponents: the rates at which small changes of the carry grow in the long run."""
+"""Lyapunov exponents: the long-run growth rates of small changes of the carry."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from .._checks import check_key, check_positive
 from .._core import Cell
 from ..engine import initial_carry
 from ._axes import axes
@@ -25,25 +26,25 @@ def lyapunov_exponents(
     count: int = 1,
     lengths: Int[ArrayLike, "*batch"] | None = None,
 ) -> Float[Array, "time *batch count"]:
-    """Estimates of the largest Lyapunov exponents, in natural units a step, after every step.
+    """Estimate the largest Lyapunov exponents, in nats per step, after every step.
 
-    Below 0, changes of the carry die out, and gradients vanish; above 0 they grow, which is
-    chaos, and gradients explode. `count` random directions are pushed through the Jacobian
-    of every step and made orthonormal again (Benettin); an estimate is the mean logarithm of
-    their growth. Its error falls as 1/T.
+    Below 0, changes of the carry decay and gradients vanish; above 0 the changes grow, which is
+    chaos, and gradients explode. `count` random directions are multiplied by the Jacobian of every
+    step and made orthonormal again (Benettin); an estimate is the mean logarithm of their growth.
+    Its error falls as 1/T.
 
     Args:
         cell: the cell.
         params: its parameters.
         xs: inputs `[T, *batch, features]`, or a pytree of such arrays.
         carry: the carry to start from; by default the initial one.
-        key: draws the directions.
-        count: how many exponents, at most the number D of numbers in a carry.
-        lengths: number of valid steps of each sequence; the estimate stays as it is beyond.
+        key: the source of the directions.
+        count: number of exponents, at most the number D of real numbers in a carry.
+        lengths: number of valid steps of each sequence; the estimate is constant beyond.
 
     Returns:
-        `[T, *batch, count]`: entry t is the estimate from the steps up to t, the last one the
-        best; the largest exponent first, as soon as they have settled.
+        `[T, *batch, count]`: entry t is the estimate from the steps up to t, so the last one is the
+        best. The largest exponent is first, once the estimates have settled.
 
     Raises:
         ValueError: if `count` is not between 1 and D.
@@ -61,11 +62,13 @@ def lyapunov_exponents(
         Meccanica 15, 1980; R. Vogt et al., On Lyapunov exponents for RNNs, Frontiers in
         Applied Mathematics and Statistics 8, 2022.
     """
+    check_key("key", key)
+    count = check_positive("count", count)
     weights, _, carries, xs, valid = trajectory(cell, params, xs, carry, lengths)
     one = jax.eval_shape(lambda weights: as_vector(initial_carry(cell, weights))[0], weights)
     if not 1 <= count <= one.size:
         raise ValueError(
-            f"expected count between 1 and {one.size}, as many as numbers in a carry of {cell}, "
+            f"expected count between 1 and {one.size}, the number of reals in a carry of {cell}, "
             f"got {count!r}"
         )
 
@@ -86,11 +89,11 @@ def lyapunov_exponents(
 
 
 def plot_lyapunov_exponents(exponents: Float[ArrayLike, "time *batch count"], *, ax: Any = None):
-    """Draws the estimates of Lyapunov exponents as they settle.
+    """Draw the estimates of Lyapunov exponents as they settle.
 
     Args:
-        exponents: those from `lyapunov_exponents`. Of several sequences the median is drawn.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        exponents: the result of `lyapunov_exponents`. A batch is drawn as its median.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

@@ -8,16 +8,15 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
+from .._checks import check_arrays
 from .._numerics import carry_dtype
+from .._trees import named_leaves
 from ._axes import draw_curves
 
 
 def named(tree: PyTree) -> dict[str, Any]:
     """The leaves of a tree by readable names, such as "1.w_h"; a single array is "all"."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator=".") or "all": leaf
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    return named_leaves(tree, alone="all")
 
 
 def norm(x: Array, axis: Any) -> Array:
@@ -29,10 +28,10 @@ def norm(x: Array, axis: Any) -> Array:
 
 
 def gradient_norms(gradients: PyTree) -> dict[str, Float[Array, ""]]:
-    """The norm of the gradient of every parameter, by the parameter's name.
+    """Compute the norm of the gradient of every parameter, by the parameter's name.
 
-    It is what to give to `training.train_step` as `watch`. A norm that stays orders of
-    magnitude below the others says which part of a model gets little to learn from.
+    `training.train_step(watch=gradient_norms)` records it in training. A norm that remains orders
+    of magnitude below the others shows a part of the model that learns little.
 
     Args:
         gradients: gradients, in a pytree like the parameters.
@@ -44,18 +43,19 @@ def gradient_norms(gradients: PyTree) -> dict[str, Float[Array, ""]]:
         >>> gradient_norms(gradients)["1.w_h"]
         Array(2., dtype=float32)
     """
+    gradients = check_arrays("gradients", gradients)
     return jax.tree.map(lambda g: norm(g.ravel(), axis=0), named(gradients))
 
 
 def plot_gradient_norms(
     norms: Mapping[str, Float[ArrayLike, "n"]], steps: Any = None, *, ax: Any = None
 ):
-    """Draws the norm of each parameter's gradient over training, on a logarithmic axis.
+    """Draw the norm of each parameter's gradient over training, on a logarithmic axis.
 
     Args:
-        norms: for every name, the norms at successive times.
-        steps: the training steps at which they were taken; by default 0, 1, 2, …
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        norms: the norms at successive times, by name.
+        steps: the training steps of these times; by default 0, 1, 2, …
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

@@ -7,11 +7,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Complex, Float
 
+from .._checks import check_array
 from ._axes import axes
 
 
 def eigenvalues(w: Float[ArrayLike, "h g*h"]) -> Complex[Array, "g h"]:
-    """The eigenvalues of every gate's block of a recurrent weight, by falling modulus.
+    """Compute the eigenvalues of every gate's block of a recurrent weight, by falling modulus.
 
     Args:
         w: recurrent weights `[H, G * H]`, such as `params.w_h`; G is 1 for an Elman network.
@@ -23,11 +24,11 @@ def eigenvalues(w: Float[ArrayLike, "h g*h"]) -> Complex[Array, "g h"]:
         >>> abs(eigenvalues(jnp.array([[0.0, 0.5], [-0.5, 0.0]]))).round(3)
         Array([[0.5, 0.5]], dtype=float32)
     """
-    w = jnp.asarray(w)
+    w = check_array("w", w)
     if w.ndim != 2 or w.shape[1] % w.shape[0]:
         raise ValueError(
-            f"expected recurrent weights [H, G * H], got {list(w.shape)}; are they input weights, "
-            "or those of several members, which need vmap?"
+            f"expected recurrent weights [H, G * H], got {list(w.shape)}; are these input weights, "
+            "or the weights of an ensemble, which needs vmap?"
         )
     blocks = w.reshape(w.shape[0], -1, w.shape[0]).swapaxes(0, 1)
     values = jnp.linalg.eigvals(blocks)
@@ -35,11 +36,10 @@ def eigenvalues(w: Float[ArrayLike, "h g*h"]) -> Complex[Array, "g h"]:
 
 
 def spectral_radius(w: Float[ArrayLike, "h g*h"]) -> Float[Array, "g"]:
-    """The largest modulus of an eigenvalue, for every gate's block of a recurrent weight.
+    """Compute the largest modulus of an eigenvalue, for every gate's block of a recurrent weight.
 
-    In a linear network a signal, and a gradient, grows or shrinks in the long run by this
-    factor a step. In others it is multiplied by the slope of the activation, at most 1 for
-    tanh.
+    In a linear network signals and gradients grow or shrink by this factor a step in the long run.
+    In other networks the factor is multiplied by the slope of the activation, at most 1 for tanh.
 
     Args:
         w: recurrent weights `[H, G * H]`, such as `params.w_h`; G is 1 for an Elman network.
@@ -56,11 +56,11 @@ def spectral_radius(w: Float[ArrayLike, "h g*h"]) -> Float[Array, "g"]:
 
 
 def plot_eigenvalues(values: Complex[ArrayLike, "g h"], *, ax: Any = None):
-    """Draws eigenvalues in the complex plane, with the unit circle.
+    """Draw eigenvalues in the complex plane, with the unit circle.
 
     Args:
-        values: those from `eigenvalues`, `[G, H]`; each gate has its colour.
-        ax: the matplotlib axes to draw on; by default those of a new figure.
+        values: the result of `eigenvalues`, `[G, H]`; each gate has its colour.
+        ax: the matplotlib axes to draw on; by default a new figure's.
 
     Returns:
         The axes; `ax.figure` is the picture.

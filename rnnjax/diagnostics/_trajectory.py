@@ -1,4 +1,4 @@
-"""The path of a cell through its carries, and how to look at every step of it at once."""
+"""The path of a cell through its carries, and functions of every step at once."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree
 
-from .._arguments import cast_params, fit_carry, steps_and_batch
+from .._arguments import as_inputs, cast_params, fit_carry, steps_and_batch
 from .._core import Cell
 from .._masks import clean, stop_where_nothing_counts, valid_steps
 from .._trees import inexact, replace_inexact
@@ -18,21 +18,30 @@ from ..engine import scan
 
 
 class Trajectory(NamedTuple):
-    """What a cell computed with at every step.
+    """The carries and inputs of every step.
 
     A step that is not valid has the carry and the input of the first valid step of its row.
     """
 
-    weights: PyTree  # prepared
+    weights: PyTree  # as `Cell.prepare` returns them
     start: PyTree  # the carry to start from, `[*batch, …]`
-    carries: PyTree  # those that enter the steps, `[T, *batch, …]`
+    carries: PyTree  # before each step, `[T, *batch, …]`
     xs: PyTree  # `[T, *batch, …]`
     valid: Bool[Array, "time *batch"]
 
 
+def check_cell(cell: Any) -> None:
+    """Raises a `ValueError` unless `cell` is one."""
+    if not isinstance(cell, Cell):
+        raise ValueError(
+            f"expected a cell, such as LSTM(8), got {cell!r}; recurrent_part cuts a model at one"
+        )
+
+
 def trajectory(cell: Cell, params: PyTree, xs: PyTree, carry: PyTree, lengths: Any) -> Trajectory:
-    """Runs a cell, with the arguments of `scan`."""
-    xs = jax.tree.map(jnp.asarray, xs)
+    """Run a cell, with the arguments of `scan`."""
+    check_cell(cell)
+    xs = as_inputs(xs)
     _, (_, after) = scan(Record(cell), params, xs, carry, lengths=lengths)
     steps, batch = steps_and_batch(cell, xs)
     weights = cell.prepare(cast_params(jax.tree.map(jnp.asarray, params)))
@@ -46,7 +55,7 @@ def trajectory(cell: Cell, params: PyTree, xs: PyTree, carry: PyTree, lengths: A
 
 
 def over(axes: int, function: Callable) -> Callable:
-    """`function` mapped over so many leading axes."""
+    """Map a function over a number of leading axes."""
     for _ in range(axes):
         function = jax.vmap(function)
     return function
@@ -55,8 +64,8 @@ def over(axes: int, function: Callable) -> Callable:
 def as_vector(carry: PyTree) -> tuple[Float[Array, "d"], Callable[[Float[Array, "d"]], PyTree]]:
     """The real numbers in a carry as one vector, and the way back.
 
-    A complex number is two real ones. What has no derivative, such as a count of steps or a
-    random key, stays as it is on the way back.
+    A complex number is two real ones. Leaves without a derivative, such as a count of steps or a
+    random key, are left as they are on the way back.
     """
     arrays = inexact(carry)
     vector, unravel = ravel_pytree([(a.real, a.imag) if jnp.iscomplexobj(a) else a for a in arrays])

@@ -2,14 +2,16 @@
 
 | layer | maps | parameters |
 |---|---|---|
-| `RNN` | `[B, T, I]` to `[B, T, O]` or `[B, O]` | those of its cell |
+| `RNN` | `[B, T, I]` to `[B, T, O]` or `[B, O]` | as its cell |
 | `Bidirectional` | `[B, T, I]` to `[B, T, 2 O]`, `[B, T, O]` or `[B, 2 O]` | `Directions` |
-| `Sequential` | what its layers map | a tuple, or a dictionary by name |
+| `Sequential` | as its layers | a tuple, or a dictionary by name |
 | `Embedding` | tokens `[B, T]` to `[B, T, O]` | `EmbeddingParams` |
 | `Dense` | `[…, I]` to `[…, O]` | `DenseParams` |
 | `LayerNorm` | `[…, I]` to itself | `LayerNormParams` |
 | `Dropout` | `[B, T, I]` to itself | none, or its rate |
 | `Pool` | `[B, T, I]` to `[B, I]` | none |
+
+`summary` shows the layers of a model, their outputs and their parameters as a table.
 """
 
 from ._bidirectional import Bidirectional as Bidirectional
@@ -28,3 +30,6 @@ from ._pool import Pool as Pool
 from ._rnn import RNN as RNN
 from ._sequential import Sequential as Sequential
 from ._signals import Signals as Signals
+from ._summary import LayerSummary as LayerSummary
+from ._summary import Summary as Summary
+from ._summary import summary as summary
