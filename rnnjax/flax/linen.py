@@ -11,13 +11,14 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import PyTree
 
 from .. import _core, engine, layers
-from .._arguments import cast_params
-from .._checks import batch_shape
-from ._shared import entries, features, overridden, paths, run
+from .._trees import leaf_paths
+from .._wrapper import check_cell
+from ._shared import LayerCall, RNNCall, batch_of, entries, features, prepared, step
 
 Partitioning = Mapping[str, tuple[str | None, ...]]
 
@@ -40,14 +41,16 @@ def named(params: PyTree) -> dict[str, Any]:
 class Cell(nn.RNNCellBase):
     """One step of a cell, called as Flax calls its cells; Flax's own `nn.RNN` takes it.
 
-    It has no noise, and no context; `RNN` has both.
+    It has no noise and no context; `RNN` has both.
 
     Args:
         cell: the cell.
-        param_dtype: that of the parameters.
-        partitioning: the names of the axes of a parameter, for sharding, by its name.
-        parent: Flax's own.
-        name: of the module, Flax's own.
+        dtype: dtype of the factors of products, the parameters `w…`, such as "bfloat16"; sums,
+            carry and outputs keep at least float32. `None` is the dtype of the parameters.
+        param_dtype: dtype of the parameters.
+        partitioning: names of the axes of a parameter, for sharding, by its name.
+        parent: as in Flax.
+        name: name of the module.
 
     Examples:
         >>> import rnnjax
@@ -58,18 +61,15 @@ class Cell(nn.RNNCellBase):
     """
 
     cell: _core.Cell
+    dtype: Any = None
     param_dtype: Any = jnp.float32
     partitioning: Partitioning | None = None
 
-    def setup(self):
-        self._weights = _Weights(self.cell, self.param_dtype, self.partitioning)
-        nn.share_scope(self, self._weights)
-
     def __call__(self, carry: Any, inputs: Any) -> tuple[Any, Any]:
         """The new carry and the output."""
-        batch = batch_shape(self.num_feature_axes, inputs)
-        params = cast_params(self._weights(_features(self.cell, inputs)))
-        return self.cell.step(self.cell.prepare(params, batch_shape=batch), carry, inputs)
+        check_cell(self.cell)
+        params = self._params(features(self.cell, inputs))
+        return step(self.cell, params, self.dtype, carry, inputs)
 
     @nn.nowrap
     def initialize_carry(self, rng: Any, input_shape: tuple[int, ...]) -> Any:
@@ -77,46 +77,52 @@ class Cell(nn.RNNCellBase):
 
         A module that is not bound has one, too, unless the carry is made of parameters.
         """
-        axes = self.num_feature_axes
-        batch, size = input_shape[: len(input_shape) - axes], features(axes, tuple(input_shape))
-        prepare = partial(self.cell.prepare, batch_shape=batch)
-        shapes = jax.eval_shape(
-            lambda key: prepare(cast_params(self.cell.init(key, size, dtype=self.param_dtype))),
-            jax.random.key(0),
-        )
+        check_cell(self.cell)
+        batch = batch_of(self.cell, input_shape)
+        size = features(self.cell, np.empty(input_shape))
+
+        def weights(params):
+            return prepared(self.cell, params, self.dtype, batch)
+
+        draw = partial(self.cell.init, input_size=size, dtype=self.param_dtype)
+        shapes = jax.eval_shape(lambda: weights(draw(jax.random.key(0))))
         try:
             return engine.initial_carry(self.cell, shapes, batch)
-        except TypeError as error:
-            # Shapes do not do: the carry is made of the values of parameters.
+        except TypeError as error:  # the carry is made of the values of parameters
             if self.scope is None:
                 raise ValueError(
-                    f"expected a bound module, since {self.cell} starts from parameters, got an "
-                    "unbound one; pass method='initialize_carry' to its apply"
+                    f"expected a bound module, since {self.cell} starts from parameters, got one "
+                    "that is not; use apply(…, method='initialize_carry')"
                 ) from error
-        return engine.initial_carry(self.cell, prepare(cast_params(self._weights(size))), batch)
-
-    @property
-    def num_feature_axes(self) -> int:
-        """Number of axes of an input that are not batch."""
-        return self.cell.num_feature_axes
-
-
-class _Weights(nn.Module):
-    """The parameters of `Cell`, a module since two methods need them."""
-
-    cell: _core.Cell
-    param_dtype: Any
-    partitioning: Partitioning | None
+        return engine.initial_carry(self.cell, weights(self._params(size)), batch)
 
     @nn.compact
-    def __call__(self, in_features):
+    def _params(self, in_features):
         return _parameters(self, self.cell, in_features)
 
+    num_feature_axes = property(lambda self: self.cell.num_feature_axes)
 
-class RNN(nn.Module):
+
+class _Module(nn.Module, kw_only=True):
+    """A module that is called on whole sequences."""
+
+    return_carry: bool = False
+    deterministic: bool | None = None
+    param_dtype: Any = jnp.float32
+    partitioning: Partitioning | None = None
+
+    @nn.nowrap
+    def _sources(self, core, inputs, deterministic, rngs):
+        """The parameters and the key of a call."""
+        if rngs is not None:
+            raise ValueError("expected the rngs of a Linen module at its apply, got them at a call")
+        noisy = self.has_rng("dropout") if deterministic is None else not deterministic
+        params = _parameters(self, core, features(core, inputs))
+        return params, self.make_rng("dropout") if noisy else None
+
+
+class RNN(_Module):
     """A cell run over time, called as `nn.RNN` is; `nn.Bidirectional` takes it, too.
-
-    Noise, such as that of recurrent dropout, is in calls that bring an rng of the name `dropout`.
 
     Args:
         cell: the cell.
@@ -126,13 +132,15 @@ class RNN(nn.Module):
         reverse: whether to run from the last valid step to the first.
         keep_order: whether outputs of a reverse run stay in the order of the inputs; otherwise
             the one computed first comes first, and padding stays at the end.
-        method: how the engine computes, `dtype` and `precision` included; `None` is the best
-            known way.
-        param_dtype: that of the parameters.
-        partitioning: the names of the axes of a parameter, for sharding, by its name, or by its
-            path where there are several of that name, such as "0.w_x".
-        parent: Flax's own.
-        name: of the module, Flax's own.
+        method: how the engine computes; `dtype`, `precision` and Flax's `unroll` are its fields.
+            `None` is the best known way.
+        deterministic: whether there is no noise, such as that of recurrent dropout; `None` is
+            for noise in calls that bring an rng of the name `dropout`.
+        param_dtype: dtype of the parameters.
+        partitioning: names of the axes of a parameter, for sharding, by its name, or by its path
+            where several have that name, such as "0.w_x".
+        parent: as in Flax.
+        name: name of the module.
 
     Raises:
         ValueError: if `partitioning` names a parameter that does not exist.
@@ -147,67 +155,24 @@ class RNN(nn.Module):
 
     cell: _core.Cell
     time_major: bool = False
-    return_carry: bool = False
     reverse: bool = False
     keep_order: bool = False
     method: engine.Method | None = None
-    param_dtype: Any = jnp.float32
-    partitioning: Partitioning | None = None
 
-    @nn.compact
-    def __call__(
-        self,
-        inputs: Any,
-        *,
-        initial_carry: Any = None,
-        init_key: Any = None,
-        seq_lengths: Any = None,
-        mask: Any = None,
-        resets: Any = None,
-        context: Any = None,
-        return_carry: bool | None = None,
-        time_major: bool | None = None,
-        reverse: bool | None = None,
-        keep_order: bool | None = None,
-    ) -> Any:
-        """The outputs, or the final carry and the outputs.
-
-        Args as in `rnnjax.scan`; `seq_lengths` are its lengths. Options that are not `None`
-        replace the module's. There is nothing to draw with `init_key`.
-        """
-        return run(
-            self.cell,
-            _parameters(self, self.cell, _features(self.cell, inputs)),
-            inputs,
-            initial_carry,
-            overridden(
-                self,
-                return_carry=return_carry,
-                time_major=time_major,
-                reverse=reverse,
-                keep_order=keep_order,
-            ),
-            lengths=seq_lengths,
-            mask=mask,
-            resets=resets,
-            context=context,
-            key=self.make_rng("dropout") if self.has_rng("dropout") else None,
-            method=self.method,
-        )
+    __call__ = nn.compact(RNNCall.__call__)
 
 
-class Layer(nn.Module):
+class Layer(_Module):
     """Any layer, or a whole model of layers, batch-major.
 
     Args:
         layer: the layer.
         return_carry: whether to return the final carry before the outputs.
-        deterministic: whether there is no noise; `None` is for noise in calls that bring an rng
-            of the name `dropout`.
-        param_dtype: that of the parameters.
+        deterministic: as in `RNN`.
+        param_dtype: dtype of the parameters.
         partitioning: as in `RNN`; a path is such as "forward.w_x".
-        parent: Flax's own.
-        name: of the module, Flax's own.
+        parent: as in Flax.
+        name: name of the module.
 
     Examples:
         >>> from rnnjax.layers import Dense, Dropout, Sequential
@@ -219,46 +184,12 @@ class Layer(nn.Module):
     """
 
     layer: layers.Layer
-    return_carry: bool = False
-    deterministic: bool | None = None
-    param_dtype: Any = jnp.float32
-    partitioning: Partitioning | None = None
 
-    @nn.compact
-    def __call__(
-        self,
-        inputs: Any,
-        *,
-        initial_carry: Any = None,
-        seq_lengths: Any = None,
-        mask: Any = None,
-        resets: Any = None,
-        context: Any = None,
-        return_carry: bool | None = None,
-        deterministic: bool | None = None,
-    ) -> Any:
-        """The outputs, or the final carry and the outputs; args as in `Layer.apply` of layers."""
-        call = overridden(self, return_carry=return_carry, deterministic=deterministic)
-        noisy = self.has_rng("dropout") if call.deterministic is None else not call.deterministic
-        carry, ys = self.layer.apply(
-            _parameters(self, self.layer, _features(self.layer, inputs)),
-            inputs,
-            initial_carry,
-            lengths=seq_lengths,
-            mask=mask,
-            resets=resets,
-            context=context,
-            key=self.make_rng("dropout") if noisy else None,
-        )
-        return (carry, ys) if call.return_carry else ys
-
-
-def _features(core: Any, inputs: Any) -> Any:
-    return features(core.num_feature_axes, jax.tree.map(jnp.shape, inputs))
+    __call__ = nn.compact(LayerCall.__call__)
 
 
 def _places(params: Any) -> list[tuple[str, ...]]:
-    return [path or ("value",) for path in paths(params)]
+    return [path or ("value",) for path in leaf_paths(params)]
 
 
 def _parameters(module: Any, core: Any, in_features: Any) -> Any:
@@ -274,11 +205,11 @@ def _parameters(module: Any, core: Any, in_features: Any) -> Any:
         return array if axes is None else nn.Partitioned(array, names=axes)
 
     arrays, structure = jax.tree.flatten(params)
-    places, axes = _places(params), entries(module.partitioning, params)
-    initials = [partial(initial, *pair) for pair in zip(arrays, axes, strict=True)]
+    places, axes = _places(params), entries("partitioning", module.partitioning, tuple, params)
+    trees = named(structure.unflatten(map(partial, [initial] * len(arrays), arrays, axes)))
     kept = {
         name: module.param(name, lambda _, tree=tree: jax.tree.map(lambda make: make(), tree))
-        for name, tree in unflatten_dict(dict(zip(places, initials, strict=True))).items()
+        for name, tree in trees.items()
     }
     flat = flatten_dict(kept)
     return structure.unflatten([flat[place] for place in places])

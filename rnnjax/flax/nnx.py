@@ -13,10 +13,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .. import _core, engine, layers
-from .._arguments import cast_params
-from .._checks import batch_shape
+from .._checks import check_flag, check_function, check_instance, check_key, check_positive
 from .._wrapper import check_cell
-from ._shared import entries, overridden, run
+from ._shared import LayerCall, RNNCall, batch_of, check_layer, entries, prepared, step
 
 Metadata = Mapping[str, Mapping[str, Any]]
 
@@ -24,13 +23,13 @@ Metadata = Mapping[str, Mapping[str, Any]]
 class Cell(nnx.RNNCellBase):
     """One step of a cell, called as Flax calls its cells; Flax's own `nnx.RNN` takes it.
 
-    It has no noise, and no context; `RNN` has both.
+    It has no noise and no context; `RNN` has both.
 
     Args:
         cell: the cell.
         in_features: number of features of an input, as in `Cell.init` of cells.
-        param_dtype: that of the parameters.
-        metadata: what each `nnx.Param` is told besides its value, by the name of the parameter.
+        dtype: this and `param_dtype` are as in `rnnjax.flax.linen.Cell`.
+        metadata: metadata of each `nnx.Param`, by the name of the parameter.
         rngs: its stream `params` draws the parameters.
 
     Examples:
@@ -46,48 +45,62 @@ class Cell(nnx.RNNCellBase):
         cell: _core.Cell,
         in_features: Any,
         *,
+        dtype: Any = None,
         param_dtype: Any = jnp.float32,
         metadata: Metadata | None = None,
         rngs: nnx.Rngs,
     ):
         check_cell(cell)
-        self.cell = cell
+        self.cell, self.dtype = cell, engine.Loop(dtype=dtype).dtype
         self.params = _parameters(cell, in_features, param_dtype, metadata, rngs)
 
     def __call__(self, carry: Any, inputs: Any) -> tuple[Any, Any]:
         """The new carry and the output."""
-        batch = batch_shape(self.num_feature_axes, inputs)
-        return self.cell.step(self._weights(batch), carry, inputs)
+        return step(self.cell, nnx.as_pure(self.params), self.dtype, carry, inputs)
 
-    def initialize_carry(self, input_shape: tuple[int, ...], rngs: Any = None) -> Any:
-        """The carry to start from, for inputs of a shape; no key is needed."""
-        batch = input_shape[: len(input_shape) - self.num_feature_axes]
-        return engine.initial_carry(self.cell, self._weights(batch), batch)
+    def initialize_carry(
+        self, input_shape: tuple[int, ...], rngs: Any = None, carry_init: Any = None
+    ) -> Any:
+        """The carry to start from, for inputs of a shape.
 
-    @property
-    def num_feature_axes(self) -> int:
-        """Number of axes of an input that are not batch."""
-        return self.cell.num_feature_axes
+        Only `carry_init`, an initializer for each array of the carry, needs `rngs`.
+        """
+        batch = batch_of(self.cell, input_shape)
+        weights = prepared(self.cell, nnx.as_pure(self.params), self.dtype, batch)
+        carry = engine.initial_carry(self.cell, weights, batch)
+        if carry_init is None:
+            return carry
+        init = check_function("carry_init", carry_init, "jax.nn.initializers.normal()")
+        return jax.tree.map(
+            lambda a: init(check_key("rngs", _key(rngs, "carry")), a.shape, a.dtype), carry
+        )
 
-    def _weights(self, batch):
-        return self.cell.prepare(cast_params(nnx.as_pure(self.params)), batch_shape=batch)
+    num_feature_axes = property(lambda self: self.cell.num_feature_axes)
 
 
-class RNN(nnx.Module):
+class _Module(nnx.Module):
+    """A module that is called on whole sequences."""
+
+    def _sources(self: Any, core, inputs, deterministic, rngs):
+        """The parameters and the key of a call."""
+        key = None if deterministic else _key(self.rngs if rngs is None else rngs, "dropout")
+        return nnx.as_pure(self.params), key
+
+
+class RNN(_Module):
     """A cell run over time, called as `nnx.RNN` is; `nnx.Bidirectional` takes it, too.
 
     Args:
         cell: the cell.
         in_features: number of features of an input, as in `Cell.init` of cells.
-        time_major: this, `return_carry`, `reverse`, `keep_order` and `method` are as in
-            `rnnjax.flax.linen.RNN`.
+        time_major: this, `return_carry`, `reverse`, `keep_order`, `method` and `param_dtype` are
+            as in `rnnjax.flax.linen.RNN`.
         deterministic: whether there is no noise, such as that of recurrent dropout; `train()`
             and `eval()` set it.
         keep_rngs: whether to keep a fork of the stream `dropout` of `rngs`, for a cell with
             noise. Otherwise there is noise only in calls that bring `rngs`.
-        param_dtype: that of the parameters.
-        metadata: what each `nnx.Param` is told besides its value, by the name of the parameter,
-            or by its path where there are several of that name, such as "0.w_x".
+        metadata: metadata of each `nnx.Param`, by the name of the parameter, or by its path
+            where several have that name, such as "0.w_x".
         rngs: its stream `params` draws the parameters.
 
     Raises:
@@ -118,58 +131,21 @@ class RNN(nnx.Module):
         rngs: nnx.Rngs,
     ):
         check_cell(cell)
+        if method is not None:
+            check_instance("method", method, engine.Method, "engine.Loop()")
         self.cell, self.method = cell, method
+        self.deterministic = check_flag("deterministic", deterministic)
         self.params = _parameters(cell, in_features, param_dtype, metadata, rngs)
-        self.time_major, self.return_carry = time_major, return_carry
-        self.reverse, self.keep_order = reverse, keep_order
-        self.deterministic = deterministic
-        self.rngs = nnx.data(rngs.dropout.fork() if keep_rngs else None)
+        self.time_major = check_flag("time_major", time_major)
+        self.return_carry = check_flag("return_carry", return_carry)
+        self.reverse = check_flag("reverse", reverse)
+        self.keep_order = check_flag("keep_order", keep_order)
+        self.rngs = nnx.data(rngs.dropout.fork() if check_flag("keep_rngs", keep_rngs) else None)
 
-    def __call__(
-        self,
-        inputs: Any,
-        *,
-        initial_carry: Any = None,
-        seq_lengths: Any = None,
-        mask: Any = None,
-        resets: Any = None,
-        context: Any = None,
-        return_carry: bool | None = None,
-        time_major: bool | None = None,
-        reverse: bool | None = None,
-        keep_order: bool | None = None,
-        deterministic: bool | None = None,
-        rngs: nnx.Rngs | nnx.RngStream | None = None,
-    ) -> Any:
-        """The outputs, or the final carry and the outputs.
-
-        Args as in `rnnjax.scan`; `seq_lengths` are its lengths. Options that are not `None`
-        replace the module's, and noise comes from `rngs` if given.
-        """
-        call = overridden(
-            self,
-            return_carry=return_carry,
-            time_major=time_major,
-            reverse=reverse,
-            keep_order=keep_order,
-            deterministic=deterministic,
-        )
-        return run(
-            self.cell,
-            nnx.as_pure(self.params),
-            inputs,
-            initial_carry,
-            call,
-            lengths=seq_lengths,
-            mask=mask,
-            resets=resets,
-            context=context,
-            key=None if call.deterministic else _noise(self, rngs),
-            method=self.method,
-        )
+    __call__ = RNNCall.__call__
 
 
-class Layer(nnx.Module):
+class Layer(_Module):
     """Any layer, or a whole model of layers, batch-major.
 
     Args:
@@ -178,7 +154,7 @@ class Layer(nnx.Module):
         return_carry: whether to return the final carry before the outputs.
         deterministic: whether there is no noise; `train()` and `eval()` set it. A module made
             deterministic keeps no random state: it has noise only in calls that bring `rngs`.
-        param_dtype: that of the parameters.
+        param_dtype: dtype of the parameters.
         metadata: as in `RNN`; a path is such as "forward.w_x".
         rngs: its stream `params` draws the parameters, and a fork of `dropout` the noise.
 
@@ -202,55 +178,42 @@ class Layer(nnx.Module):
         metadata: Metadata | None = None,
         rngs: nnx.Rngs,
     ):
+        check_layer(layer)
         self.layer = layer
         self.params = _parameters(layer, in_features, param_dtype, metadata, rngs)
-        self.return_carry, self.deterministic = return_carry, deterministic
+        self.return_carry = check_flag("return_carry", return_carry)
+        self.deterministic = check_flag("deterministic", deterministic)
         self.rngs = nnx.data(None if deterministic else rngs.dropout.fork())
 
-    def __call__(
-        self,
-        inputs: Any,
-        *,
-        initial_carry: Any = None,
-        seq_lengths: Any = None,
-        mask: Any = None,
-        resets: Any = None,
-        context: Any = None,
-        return_carry: bool | None = None,
-        deterministic: bool | None = None,
-        rngs: nnx.Rngs | nnx.RngStream | None = None,
-    ) -> Any:
-        """The outputs, or the final carry and the outputs; noise comes from `rngs` if given."""
-        call = overridden(self, return_carry=return_carry, deterministic=deterministic)
-        key = None if call.deterministic else _noise(self, rngs)
-        if key is None and not call.deterministic:
-            raise ValueError(
-                "expected rngs to draw noise from, got None; the module was made deterministic"
-            )
-        carry, ys = self.layer.apply(
-            nnx.as_pure(self.params),
-            inputs,
-            initial_carry,
-            lengths=seq_lengths,
-            mask=mask,
-            resets=resets,
-            context=context,
-            key=key,
-        )
-        return (carry, ys) if call.return_carry else ys
+    __call__ = LayerCall.__call__
+
+    def _sources(self, core, inputs, deterministic, rngs):
+        """The parameters and the key of a call."""
+        params, key = super()._sources(core, inputs, deterministic, rngs)
+        if key is None and not deterministic:
+            raise ValueError("expected rngs to draw noise from, got None; the module keeps none")
+        return params, key
 
 
-def _noise(module: Any, rngs: Any) -> Any:
-    """A key from the rngs of a call, or else of the module; `None` where these have no stream."""
-    rngs = module.rngs if rngs is None else rngs
+def _key(rngs: Any, name: str) -> Any:
+    """A key from a source of noise; `None` where it has no stream of the name."""
     if isinstance(rngs, nnx.Rngs):
-        rngs = rngs.dropout if {"dropout", "default"} & {*rngs} else None
-    return None if rngs is None else rngs()
+        rngs = rngs[name] if {name, "default"} & {*rngs} else None
+    if rngs is None or isinstance(rngs, jax.Array):
+        return rngs
+    if not isinstance(rngs, nnx.RngStream):
+        raise ValueError(f"expected rngs to be nnx.Rngs, a stream of it, or a key, got {rngs!r}")
+    return rngs()
 
 
 def _parameters(core: Any, in_features: Any, dtype: Any, metadata: Metadata | None, rngs: Any):
+    """Parameters as `init` draws them, each array an `nnx.Param`."""
+    if not isinstance(rngs, nnx.Rngs):
+        raise ValueError(f"expected rngs to be nnx.Rngs, such as nnx.Rngs(0), got {rngs!r}")
+    if core.num_feature_axes:
+        for size in jax.tree.leaves(in_features, is_leaf=lambda size: size is None):
+            check_positive("in_features", size)
     params = core.init(rngs.params(), in_features, dtype=dtype)
-    arrays, structure = jax.tree.flatten(params)
-    told = entries(metadata, params)
-    pairs = zip(arrays, told, strict=True)
+    leaves, structure = jax.tree.flatten(params)
+    pairs = zip(leaves, entries("metadata", metadata, Mapping, params), strict=True)
     return nnx.data(structure.unflatten([nnx.Param(a, **(more or {})) for a, more in pairs]))
