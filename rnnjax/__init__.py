@@ -1,12 +1,29 @@
-"""rnnjax: recurrent networks as pure functions over parameter pytrees."""
+"""rnnjax: recurrent networks as pure functions over parameter pytrees.
+
+* `scan(cell, params, xs)` runs a cell over time; `explain` reports how, `restart` resets a carry.
+* `LSTM`, `GRU`, `Elman` and others are in `rnnjax.cells`, with a table of their sources; `Stack`
+  and `Residual` combine them; `Cell` is the base of your own, which `rnnjax.testing` checks.
+* `rnnjax.layers` are whole models, batch-major: `RNN`, `Bidirectional`, `Sequential`, `Dense`.
+  `summary(model)` shows one as a table.
+* `rnnjax.losses`, `rnnjax.data` and `rnnjax.training` train them: `fit`, `evaluate`, `predict`.
+* `rnnjax.decoding` generates and streams; `rnnjax.diagnostics` shows gradients and gates.
+* `rnnjax.flax` makes modules of NNX and Linen; `rnnjax.interop` converts weights and files.
+* `rnnjax.tasks` are the applications of the command `rnnjax`, and synthetic tasks.
+"""
+
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
+from typing import Any as _Any
 
 from . import cells as cells
+from . import data as data
 from . import decoding as decoding
 from . import diagnostics as diagnostics
 from . import engine as engine
 from . import initializers as initializers
 from . import interop as interop
 from . import layers as layers
+from . import losses as losses
 from . import tasks as tasks
 from . import training as training
 from ._core import Cell as Cell
@@ -30,3 +47,13 @@ from .engine import explain as explain
 from .engine import restart as restart
 from .engine import scan as scan
 from .layers import Layer as Layer
+from .layers import summary as summary
+
+__version__ = _version("rnnjax")
+
+
+def __getattr__(name: str) -> _Any:
+    """The subpackages that import Flax and chex, on first use."""
+    if name in ("flax", "testing"):
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

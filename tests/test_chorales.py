@@ -1,11 +1,6 @@
-"""Real data found, downloaded and checked; Bach's chorales, their loss and their baselines."""
+"""Bach's chorales: their file, their loss and their baselines."""
 
 import hashlib
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,86 +11,13 @@ from scipy.io import savemat
 import rnnjax
 from rnnjax.layers import RNN, Dense, Sequential
 from rnnjax.tasks import _chorales as chorales_module
-from rnnjax.tasks import data_file, frame_baselines, frame_loss, load_chorales, next_frames
+from rnnjax.tasks import frame_baselines, frame_loss, load_chorales, next_frames
 from rnnjax.training import SequenceObjective, evaluate
-
-CONTENT = b"some data"
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def rolls(*lengths, keys=88, seed=0):
     random = np.random.default_rng(seed)
     return [(random.random((n, keys)) < 0.3).astype(np.float32) for n in lengths]
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache folder, which is the one in use."""
-    monkeypatch.delenv("RNNJAX_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "rnnjax"
-
-
-@pytest.fixture
-def origin(tmp_path):
-    """A file to download."""
-    path = tmp_path / "origin.bin"
-    path.write_bytes(CONTENT)
-    return path
-
-
-# Files
-
-
-def test_a_file_is_downloaded_once_and_kept(cache, origin):
-    first = data_file("some/file.bin", url=origin.as_uri(), sha256=SHA256)
-    assert first == cache / "some" / "file.bin" and first.read_bytes() == CONTENT
-    assert list(first.parent.iterdir()) == [first]
-    origin.unlink()
-    assert data_file("some/file.bin", url=origin.as_uri(), sha256=SHA256) == first
-
-
-def test_the_folder_of_the_environment_comes_first_and_is_not_written_to(
-    cache, origin, tmp_path, monkeypatch
-):
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    monkeypatch.setenv("RNNJAX_DATA", str(folder))
-    with pytest.raises(OSError, match="expected a.bin in the folder that RNNJAX_DATA names") as e:
-        data_file("a.bin", url=origin.as_uri(), sha256=SHA256)
-    assert "\n" not in str(e.value) and str(folder / "a.bin") in str(e.value)
-    assert list(folder.iterdir()) == [] and not cache.exists()
-    (folder / "a.bin").write_bytes(CONTENT)
-    assert data_file("a.bin", url="file:///nowhere", sha256=SHA256) == folder / "a.bin"
-
-
-def test_another_content_is_refused_and_not_kept(cache, origin):
-    with pytest.raises(ValueError, match=f"expected a file with SHA-256 {'0' * 64}, got {SHA256}"):
-        data_file("a.bin", url=origin.as_uri(), sha256="0" * 64)
-    assert not cache.exists()
-    path = data_file("a.bin", url=origin.as_uri(), sha256=SHA256)
-    path.write_bytes(CONTENT[:-1])
-    with pytest.raises(ValueError, match=f"expected a file with SHA-256 {SHA256}") as error:
-        data_file("a.bin", url=origin.as_uri(), sha256=SHA256)
-    assert str(path) in str(error.value) and "\n" not in str(error.value)
-
-
-def test_who_cannot_download_is_told_where_to_put_the_file(cache, origin):
-    origin.unlink()
-    with pytest.raises(OSError, match="expected to download file:.*can also be put at") as error:
-        data_file("a.bin", url=origin.as_uri(), sha256=SHA256)
-    assert str(cache / "a.bin") in str(error.value) and "\n" not in str(error.value)
-    assert not cache.exists()
-
-
-def test_importing_downloads_nothing(cache):
-    code = "import urllib.request as u; u.urlopen = None; import rnnjax.tasks, sys; "
-    code += "assert not {'scipy.io', 'matplotlib'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert not cache.exists()
-
-
-# Chorales
 
 
 def test_chorales_are_read_from_their_file(tmp_path, monkeypatch):
@@ -119,10 +41,9 @@ def test_chorales_are_read_from_their_file(tmp_path, monkeypatch):
 
 def test_every_frame_but_the_first_is_predicted_from_the_one_before():
     pieces = rolls(5, 3, keys=4)
-    inputs, targets, mask, lengths, resets = next_frames(pieces, steps=6)
-    assert resets is None and inputs.shape == targets.shape == (2, 6, 4)
+    inputs, targets, lengths, *rest = next_frames(pieces, steps=6)
+    assert rest == [None] * 3 and inputs.shape == targets.shape == (2, 6, 4)
     np.testing.assert_array_equal(lengths, [4, 2])
-    np.testing.assert_array_equal(mask, [[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]])
     for row, piece in enumerate(pieces):
         np.testing.assert_array_equal(inputs[row, : len(piece) - 1], piece[:-1])
         np.testing.assert_array_equal(targets[row, : len(piece) - 1], piece[1:])
@@ -184,37 +105,3 @@ def test_baselines_equal_counting():
     wanted["Markov chain"] = np.mean(chain)
     assert list(found) == list(wanted)
     np.testing.assert_allclose(list(found.values()), list(wanted.values()), 1e-6)
-
-
-# Scripts
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("script", ["chorales", "adding"])
-def test_the_script_at_a_tiny_size(tmp_path, script):
-    benchmarks = Path(__file__).resolve().parent.parent / "benchmarks"
-    out = tmp_path / f"{script}.json"
-    command = [sys.executable, benchmarks / f"{script}.py", "--smoke", "--out", out]
-    subprocess.run(command, check=True, capture_output=True)
-    record = json.loads(out.read_text())
-    assert len(record["runs"]) == len({run["cell"] for run in record["runs"]}) >= 2
-    for run in record["runs"]:
-        assert all(np.isfinite(entry["held_out"]) for entry in run["history"])
-    assert set(record) >= {"commit", "cpu", "versions", "rows", "repeats"}
-    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_without_chorales_nothing_is_trained(tmp_path):
-    script = Path(__file__).resolve().parent.parent / "benchmarks" / "chorales.py"
-    environment = os.environ | {"RNNJAX_DATA": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, script, "--out", tmp_path / "record.json"],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    first, second = done.stdout.splitlines()
-    assert first.startswith("expected music/JSB_Chorales.mat") and "nothing is trained" in second
-    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 """Tasks: synthetic ones, each a function of a key that states what is trivial, and real data.
 
-`python -m rnnjax.tasks.characters` trains a character-level language model.
+Each application is a module with a command, `rnnjax TASK …`: `text`, `adding`, `chorales`.
 """
 
 from ._adding import Adding as Adding
@@ -10,7 +10,4 @@ from ._chorales import frame_loss as frame_loss
 from ._chorales import load_chorales as load_chorales
 from ._chorales import next_frames as next_frames
 from ._copy import CopyMemory as CopyMemory
-from ._data import data_file as data_file
 from ._ngram import ngram_bits as ngram_bits
-from ._text import Alphabet as Alphabet
-from ._text import load_text as load_text

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from .._checks import check_key, check_positive
 from .._static import Static
-from ..training import Batch
+from ..data import Batch
 
 
 class Adding(Static):
@@ -39,6 +40,8 @@ class Adding(Static):
 
     def sample(self, key: jax.Array, batch_size: int) -> Batch:
         """Draws `batch_size` examples."""
+        check_key("key", key)
+        batch_size = check_positive("batch_size", batch_size)
         key_value, key_first, key_second = jax.random.split(key, 3)
         values = jax.random.uniform(key_value, (batch_size, self.steps))
         half = self.steps // 2

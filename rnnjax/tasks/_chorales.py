@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
-from ..training import Batch, binary_cross_entropy, padded
-from ._data import data_file
+from .._checks import brief
+from ..data import Batch, data_file, padded
+from ..losses import MeanLoss, binary_cross_entropy
 
 Roll = Float[np.ndarray, "time keys"]
 
@@ -86,28 +87,31 @@ def next_frames(rolls: Sequence[Roll], *, steps: int | None = None) -> Batch:
         >>> batch.targets.shape, batch.lengths.tolist()
         ((2, 2, 3), [2, 1])
     """
+    _check_rolls("rolls", rolls)
     return padded([roll[:-1] for roll in rolls], [roll[1:] for roll in rolls], steps=steps)
 
 
+@MeanLoss
 def frame_loss(
     logits: Float[ArrayLike, "*batch keys"],
     targets: Float[ArrayLike, "*batch keys"],
     mask: Bool[ArrayLike, "*batch"] | None = None,
-) -> Float[Array, ""]:
-    """Mean negative log-likelihood of a frame, in nats: its keys' summed, each yes or no.
+) -> tuple[ArrayLike, ArrayLike]:
+    """Mean negative log-likelihood of a frame, in nats, summed over its keys.
 
-    It is what the literature on polyphonic music reports.
+    The literature on polyphonic music reports this number.
 
     Args:
         logits: log-odds that a key sounds.
-        targets: 1 where it does, 0 where not.
+        targets: 1 where it sounds, else 0.
         mask: true where a frame counts; by default everywhere.
 
     Examples:
         >>> frame_loss(jnp.zeros((5, 88)), jnp.ones((5, 88))).round(2)
         Array(61., dtype=float32)
     """
-    return jnp.shape(targets)[-1] * binary_cross_entropy(logits, targets, mask)
+    total, entries = binary_cross_entropy.total(logits, targets, mask)
+    return total, entries / jnp.shape(targets)[-1]
 
 
 def frame_baselines(train: Sequence[Roll], held_out: Sequence[Roll]) -> dict[str, float]:
@@ -122,6 +126,8 @@ def frame_baselines(train: Sequence[Roll], held_out: Sequence[Roll]) -> dict[str
         >>> {name: round(nats) for name, nats in frame_baselines(rolls[:1], rolls[1:]).items()}
         {'uniform': 61, 'frequency': 29, 'Markov chain': 29}
     """
+    _check_rolls("train", train)
+    _check_rolls("held_out", held_out)
     before, now = (np.concatenate([roll[c] for roll in train]) for c in _BEFORE_AND_NOW)
     held_before, held = (np.concatenate([roll[c] for roll in held_out]) for c in _BEFORE_AND_NOW)
     everywhere = np.ones(now.shape, bool)
@@ -131,6 +137,15 @@ def frame_baselines(train: Sequence[Roll], held_out: Sequence[Roll]) -> dict[str
         "frequency": _nats(held, _share(now, everywhere)),
         "Markov chain": _nats(held, chain),
     }
+
+
+def _check_rolls(name: str, rolls: Any) -> None:
+    """Raises a `ValueError` unless these are piano rolls."""
+    listed = isinstance(rolls, list | tuple) and len(rolls)
+    if not listed or any(np.ndim(r) != 2 or np.asarray(r).dtype.kind not in "fiub" for r in rolls):
+        raise ValueError(
+            f"expected {name} to be a list of piano rolls, arrays [T, keys], got {brief(rolls)}"
+        )
 
 
 _BEFORE_AND_NOW = (slice(None, -1), slice(1, None))

@@ -6,8 +6,9 @@ from math import log
 import jax
 import jax.numpy as jnp
 
+from .._checks import check_key, check_positive
 from .._static import Static
-from ..training import Batch
+from ..data import Batch
 
 
 class CopyMemory(Static):
@@ -25,7 +26,7 @@ class CopyMemory(Static):
     Examples:
         >>> task = CopyMemory(delay=3, length=2, symbols=4)
         >>> batch = task.sample(jax.random.key(0), 1)
-        >>> batch.inputs[0, 2:].tolist(), batch.mask[0].astype(int).tolist()
+        >>> batch.inputs[0, 2:].tolist(), batch.loss_mask[0].astype(int).tolist()
         ([0, 0, 0, 5, 5], [0, 0, 0, 0, 0, 1, 1])
 
     Reference:
@@ -51,10 +52,12 @@ class CopyMemory(Static):
 
     def sample(self, key: jax.Array, batch_size: int) -> Batch:
         """Draws `batch_size` examples."""
+        check_key("key", key)
+        batch_size = check_positive("batch_size", batch_size)
         symbols = jax.random.randint(key, (batch_size, self.length), 1, self.symbols + 1)
         blanks = jnp.zeros((batch_size, self.delay), symbols.dtype)
         cues = jnp.full_like(symbols, self.symbols + 1)
         inputs = jnp.concatenate([symbols, blanks, cues], axis=1)
         waiting = jnp.zeros((batch_size, self.length + self.delay), symbols.dtype)
         targets = jnp.concatenate([waiting, symbols], axis=1)
-        return Batch(inputs, targets, mask=targets > 0)
+        return Batch(inputs, targets, loss_mask=targets > 0)

@@ -1,7 +1,11 @@
 """What counting alone achieves on a text: the baselines of the character model."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Int
+
+from .._checks import brief, check_array, check_positive
 
 
 def ngram_bits(
@@ -31,6 +35,12 @@ def ngram_bits(
         I. Witten, T. Bell, The zero-frequency problem, IEEE Transactions on Information Theory
         37, 1991.
     """
+    order = check_positive("order", order)
+    vocabulary = check_positive("vocabulary", vocabulary)
+    train, held_out = (
+        _tokens(name, tokens, order, vocabulary)
+        for name, tokens in (("train", train), ("held_out", held_out))
+    )
     probability = np.full(len(held_out) - order + 1, 1 / vocabulary)
     # Codes of the contexts, numbered anew at each order, so that they stay small.
     before_train, before_held_out = (
@@ -46,6 +56,22 @@ def ngram_bits(
         before_train = numbers[: len(seen_in_train) - 1]
         before_held_out = numbers[len(seen_in_train) : -1]
     return float(-np.log2(probability).mean())
+
+
+def _tokens(name: str, tokens: Any, order: int, vocabulary: int) -> np.ndarray:
+    """Tokens as an array.
+
+    Raises:
+        ValueError: unless they are at least `order` tokens of the vocabulary.
+    """
+    known = np.asarray(check_array(name, tokens))
+    fit = known.ndim == 1 and known.dtype.kind in "iu" and len(known) >= order
+    if not fit or known.min() < 0 or known.max() >= vocabulary:
+        raise ValueError(
+            f"expected {name} to be at least {order} tokens, integers below the vocabulary of "
+            f"{vocabulary}, got {brief(known)}"
+        )
+    return known
 
 
 def _mix(train: np.ndarray, held_out: np.ndarray, vocabulary: int, lower: np.ndarray) -> np.ndarray:
