@@ -215,7 +215,7 @@ def test_explaining_computes_nothing_and_takes_shapes_for_arrays():
     ("options", "message"),
     [
         ({"features": 1}, "expected xs with"),
-        ({"method": "fast"}, "expected method to be an engine.Method"),
+        ({"method": "fast"}, "expected method to be a Method"),
         ({"reverse": "no"}, "expected reverse to be True or False"),
         ({"length": 5}, "expected either xs, or"),
         ({"context": 1.0}, "expected no context"),

@@ -1,12 +1,14 @@
-"""The README's code is run as it stands there.
+"""The README's code is run, and prints the output that is shown below it.
 
-A block starts afresh, unless the line above it is `<!-- continues -->`. Blocks with `>>>` are
-run as doctests.
+A block starts afresh, unless the line above it is `<!-- continues -->`. A block of text below a
+block of code is its output, in which `...` stands for anything.
 """
 
 import doctest
+import io
 import re
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
@@ -15,19 +17,21 @@ import pytest
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BLOCK = re.compile(
-    r"^(?P<continues><!-- continues -->\n+)?```(?:python|pycon)\n(?P<code>.*?)^```$",
+    r"^(?P<continues><!-- continues -->\n+)?```python\n(?P<code>.*?)^```$"
+    r"(?:\n+```text\n(?P<output>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
-DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
-Block = tuple[int, str]
+Block = tuple[int, str, str]
 
 
 def stories(text: str) -> list[list[Block]]:
-    """Blocks as `(line, code)`, each together with those that continue it."""
+    """Blocks as `(line, code, output)`, each together with those that continue it."""
     found: list[list[Block]] = []
     for match in BLOCK.finditer(text):
-        block = (text[: match.start("code")].count("\n"), match["code"])
+        line = text[: match.start("code")].count("\n")
+        block = (line, match["code"], match["output"] or "")
         if match["continues"]:
             found[-1].append(block)
         else:
@@ -40,17 +44,13 @@ def play(story: list[Block]) -> None:
     module = ModuleType("readme")
     # Importable, because pickling an instance looks its class up there.
     with patch.dict(sys.modules, readme=module):
-        for line, code in story:
-            run_block(vars(module), line, code)
-
-
-def run_block(namespace: dict[str, object], line: int, code: str) -> None:
-    if ">>> " in code:
-        test = doctest.DocTestParser().get_doctest(code, namespace, "README", "README.md", line)
-        doctest.DebugRunner(optionflags=DOCTEST_OPTIONS).run(test, clear_globs=False)
-        namespace.update(test.globs)
-    else:
-        exec(compile("\n" * line + code, README, "exec"), namespace)
+        for line, code, expected in story:
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                exec(compile("\n" * line + code, README, "exec"), vars(module))
+            found = printed.getvalue()
+            same = doctest.OutputChecker().check_output(expected, found, OPTIONS)
+            assert same, f"line {line}: expected\n{expected}\ngot\n{found}"
 
 
 STORIES = stories(README.read_text()) if README.exists() else []
@@ -74,29 +74,37 @@ x = 1
 Text.
 <!-- continues -->
 ```python
->>> x + 1
+print(x + 1)
+```
+
+```text
 2
 ```
 ```python
 assert "x" not in globals()
 ```
-```text
-this is not code
+```sh
+this is not Python
 ```
 """
 
 
 def test_blocks_continue_only_where_the_readme_says_so():
     first, second = stories(EXAMPLE)
-    assert [line for line, _ in first] == [2, 7] and len(second) == 1
+    assert [line for line, *_ in first] == [2, 7] and len(second) == 1
     play(first)
     play(second)
 
 
 @pytest.mark.parametrize(
-    "code, error",
-    [(">>> 1 + 1\n3\n", doctest.DocTestFailure), ("x = 1 / 0\n", ZeroDivisionError)],
+    "code, output, error",
+    [
+        ("print(1 + 1)\n", "3\n", AssertionError),
+        ("print(1 + 1)\n", "", AssertionError),
+        ("x = 1\n", "1\n", AssertionError),
+        ("x = 1 / 0\n", "", ZeroDivisionError),
+    ],
 )
-def test_code_that_is_wrong_fails(code, error):
+def test_code_that_is_wrong_fails(code, output, error):
     with pytest.raises(error):
-        play([(3, code)])
+        play([(3, code, output)])
