@@ -102,7 +102,7 @@ def answer(function, arguments):
         text = str(error)
         fits = "expected" in text and "got" in text and not FOREIGN.search(text.split(", got")[0])
         return None if fits else f"ValueError: {text[:200]}"
-    except Exception as error:
+    except Exception as error:  # whatever else is raised is the fault that is looked for
         return f"{type(error).__name__}: {str(error)[:200]}"
     return "accepted"
 

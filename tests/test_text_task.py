@@ -131,14 +131,13 @@ def test_interruption_keeps_the_last_round(tmp_path, text_file, capsys, monkeypa
         (b"caf\xe9" * 1000, [], "expected a text file in UTF-8"),
         (b"too short", [], "expected a text of at least 650 characters.* got 9"),
         (TEXT.encode(), ["--prompt", "THE"], "expected characters of the training text, got 'EHT'"),
-        (TEXT.encode(), ["--dropout", "1", "--window", "16"], "expected dropout to be at least 0"),
     ],
 )
 def test_bad_input_gets_one_clear_line(tmp_path, capsys, content, options, message):
     path = tmp_path / "text.txt"
     if content is not None:
         path.write_bytes(content)
-    window = [] if "--window" in options or len(content or b"") < 100 else ["--window", "16"]
+    window = [] if len(content or b"") < 100 else ["--window", "16"]
     assert run("train", "--text", path, "--out", tmp_path / "out", *window, *options) == 1
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert re.search(message, last)
@@ -156,6 +155,12 @@ def test_bad_input_gets_one_clear_line(tmp_path, capsys, content, options, messa
 def test_settings_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         text.Config(**options)
+
+
+def test_the_command_refuses_such_settings(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("train", "--dropout", "1")
+    assert "expected dropout to be at least 0" in " ".join(capsys.readouterr().err.split())
 
 
 def test_use_needs_a_trained_model(tmp_path, capsys):

@@ -22,6 +22,7 @@ def entries(option: str, by_name: Any, kind: type, params: Any) -> list[Any]:
     """The entry of an option for each array: under its path, "0.w_x", or its name, "w_x"."""
     by_name = {} if by_name is None else check_instance(option, by_name, Mapping)
     for name, value in by_name.items():
+        check_instance(f"a name in {option}", name, str)
         check_instance(f"{option} of {name}", value, kind)
     places = leaf_paths(params)
     known = {name for path in places for name in (".".join(path), *path[-1:])}

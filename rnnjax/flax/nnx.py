@@ -140,7 +140,9 @@ class RNN(_Module):
         self.return_carry = check_flag("return_carry", return_carry)
         self.reverse = check_flag("reverse", reverse)
         self.keep_order = check_flag("keep_order", keep_order)
-        self.rngs = nnx.data(rngs.dropout.fork() if check_flag("keep_rngs", keep_rngs) else None)
+        self.rngs = nnx.data(
+            _stream(rngs, "dropout").fork() if check_flag("keep_rngs", keep_rngs) else None
+        )
 
     __call__ = RNNCall.__call__
 
@@ -183,7 +185,7 @@ class Layer(_Module):
         self.params = _parameters(layer, in_features, param_dtype, metadata, rngs)
         self.return_carry = check_flag("return_carry", return_carry)
         self.deterministic = check_flag("deterministic", deterministic)
-        self.rngs = nnx.data(None if deterministic else rngs.dropout.fork())
+        self.rngs = nnx.data(None if deterministic else _stream(rngs, "dropout").fork())
 
     __call__ = LayerCall.__call__
 
@@ -206,6 +208,19 @@ def _key(rngs: Any, name: str) -> Any:
     return rngs()
 
 
+def _stream(rngs: Any, name: str) -> Any:
+    """The stream of a name, or the default one.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    if not {name, "default"} & {*rngs}:
+        raise ValueError(
+            f"expected rngs with a stream {name!r}, such as nnx.Rngs(0), got streams {[*rngs]}"
+        )
+    return rngs[name]
+
+
 def _parameters(core: Any, in_features: Any, dtype: Any, metadata: Metadata | None, rngs: Any):
     """Parameters as `init` draws them, each array an `nnx.Param`."""
     if not isinstance(rngs, nnx.Rngs):
@@ -213,7 +228,7 @@ def _parameters(core: Any, in_features: Any, dtype: Any, metadata: Metadata | No
     if core.num_feature_axes:
         for size in jax.tree.leaves(in_features, is_leaf=lambda size: size is None):
             check_positive("in_features", size)
-    params = core.init(rngs.params(), in_features, dtype=dtype)
+    params = core.init(_stream(rngs, "params")(), in_features, dtype=dtype)
     leaves, structure = jax.tree.flatten(params)
     pairs = zip(leaves, entries("metadata", metadata, Mapping, params), strict=True)
     return nnx.data(structure.unflatten([nnx.Param(a, **(more or {})) for a, more in pairs]))

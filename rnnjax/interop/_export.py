@@ -102,7 +102,7 @@ def export_model(
 
 def _inputs(size: Any, lead: tuple, dtype: Any) -> Any:
     """The shapes of inputs of a size, or of a dictionary of sizes."""
-    if isinstance(size, dict):
+    if isinstance(size, dict) and size:
         return {name: _inputs(each, lead, dtype) for name, each in size.items()}
     if size is None:
         return jax.ShapeDtypeStruct(lead, jnp.int32)

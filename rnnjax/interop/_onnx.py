@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._checks import brief, check_instance
+from .._checks import brief, check_instance, check_positive
 from .._core import Cell
 from ..cells import GRU, LSTM, Elman, ProjectedLSTM, ResetBeforeGRU
 from ..layers import RNN, Layer
@@ -203,6 +203,10 @@ def _direction(node: Mapping[str, Any]) -> str:
         foreign["P"] = "peepholes"
     if foreign:
         raise ValueError(f"expected a node without {sorted(foreign)}, got {foreign}")
+    if (after := attributes.get("linear_before_reset", 0)) not in (0, 1):
+        raise ValueError(f"expected linear_before_reset to be 0 or 1, got {after!r}")
+    if attributes.get("hidden_size") is not None:
+        check_positive("hidden_size", attributes["hidden_size"])
     direction = attributes.get("direction", "forward")
     if direction not in DIRECTIONS:
         raise ValueError(f"expected direction to be one of {DIRECTIONS}, got {direction!r}")
@@ -217,7 +221,7 @@ def _activations(node: Mapping[str, Any], directions: int) -> list[dict[str, str
     count = len(expected) // directions
     parts = [names[k : k + count] for k in range(0, len(names), count)]
     # An LSTM of ours applies the same function to candidate and memory.
-    fit = len(names) == len(expected) and set(names) <= OURS.keys()
+    fit = len(names) == len(expected) and all(name in [*OURS] for name in names)
     if not fit or any(part[-1] != part[-2] for part in parts if count == 3):
         raise ValueError(
             f"expected activations such as {expected} for {node['op_type']}, of {list(OURS)}, and "

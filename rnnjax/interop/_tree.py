@@ -14,14 +14,23 @@ def flat(tree: Any) -> dict[str, Any]:
     """The arrays of nested mappings, by their paths.
 
     Raises:
-        ValueError: if it is not a mapping.
+        ValueError: if it is not a mapping, or a key is no text.
     """
     if not isinstance(tree, Mapping):
         raise ValueError(
             f"expected a mapping of names to arrays, got {type(tree).__name__}; "
             "did you pass a module without its parameters?"
         )
+    if unknown := [key for key in _keys(tree) if not isinstance(key, str)]:
+        raise ValueError(f"expected a mapping of names to arrays, got the names {unknown}")
     return named_leaves(dict(tree), separator="/")
+
+
+def _keys(tree: Any) -> list[Any]:
+    """The keys of nested mappings."""
+    if not isinstance(tree, Mapping):
+        return []
+    return [*tree, *(key for entry in tree.values() for key in _keys(entry))]
 
 
 def as_numpy(name: Any, value: Any) -> np.ndarray:

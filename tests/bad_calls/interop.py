@@ -59,7 +59,20 @@ def instead(one):
 def weights(good, name):
     """Arrays by name; a text may be the path of a file."""
     one = good[name]
-    others = (None, 3, "", (), [], {}, LSTM, CELL, np.ones(3), {"nope": one}, {3: one})
+    others = (
+        None,
+        3,
+        "",
+        (),
+        [],
+        {},
+        LSTM,
+        CELL,
+        np.ones(3),
+        {"nope": one},
+        {3: one},
+        good | {3: one},
+    )
     return Argument(
         good, (*others, good | {"nope": one}, *(good | {name: a} for a in instead(one)))
     )
@@ -84,7 +97,10 @@ attributes = (
     {"direction": "up"},
     {"activations": ["Elu"]},
     {"activations": 3},
+    {"activations": [["Tanh"]] * 3},
+    {"linear_before_reset": "x"},
     {"hidden_size": 9},
+    {"hidden_size": "4"},
     3,
 )
 
