@@ -285,6 +285,7 @@ def test_a_result_is_shown_without_its_arrays():
     last = run.history[-1]
     expected = f"steps=4, loss={last['loss']}, eval_loss={last['eval_loss']}, parameters={count}"
     assert repr(run) == f"Fit({expected})"
+    assert repr(run.state) == f"TrainState(step=4, parameters={count})"
 
 
 def test_the_history_as_a_table():

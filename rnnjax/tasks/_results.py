@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from .._files import replace_file
 from ..training import Fit, as_table
+from ..training._step import num_parameters
 
 Run = dict[str, Any]
 
@@ -19,7 +17,7 @@ def summarise(cell: str, seed: int, run: Fit, **numbers: Any) -> Run:
     return {
         "cell": cell,
         "seed": seed,
-        "parameters": sum(np.size(a) for a in jax.tree.leaves(run.state.params)),
+        "parameters": num_parameters(run.state.params),
         **numbers,
         "seconds": round(run.history[-1]["seconds"], 1),
         "history": [[record["step"], round(record["eval_loss"], 5)] for record in run.history],

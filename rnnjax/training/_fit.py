@@ -19,7 +19,7 @@ from ._finite import check_finite
 from ._history import Record, improved, rounds_without_improvement, write_lines
 from ._identity import Identity, check_identity, only_writer
 from ._plan import Plan, evaluation, make_plan
-from ._step import Metrics, Step, TrainState
+from ._step import Metrics, Step, TrainState, num_parameters
 
 Callback = Callable[[TrainState, list[Record]], TrainState | None]
 Stop = float | Callable[[list[Record]], bool]
@@ -35,7 +35,7 @@ class Fit(NamedTuple):
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else {"step": 0}
         losses = [f"{name}={last[name]}" for name in ("loss", "eval_loss") if name in last]
-        count = sum(np.size(a) for a in jax.tree.leaves(getattr(self.state, "params", ())))
+        count = num_parameters(getattr(self.state, "params", ()))
         parts = [f"steps={last['step']}", *losses, f"parameters={count:,}"]
         return f"Fit({', '.join(parts)})"
 

@@ -22,6 +22,9 @@ class TrainState(NamedTuple):
     key: Key[Array, ""]  # the source of all noise; a step folds its number into it
     step: Int[Array, ""]  # number of steps done
 
+    def __repr__(self) -> str:
+        return f"TrainState(step={self.step}, parameters={num_parameters(self.params):,})"
+
 
 class Metrics(NamedTuple):
     """The report of a training step."""
@@ -140,6 +143,16 @@ def train_step(
         return TrainState(params, opt_state, carry, state.key, state.step + 1), metrics
 
     return TrainStep(step, objective)
+
+
+def num_parameters(params: PyTree) -> int:
+    """The number of parameters of a model.
+
+    Examples:
+        >>> num_parameters({"w": jnp.ones((2, 3)), "b": jnp.ones(3)})
+        9
+    """
+    return sum(jnp.size(a) for a in jax.tree.leaves(params))
 
 
 def check_optimizer(optimizer: Any) -> None:
