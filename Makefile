@@ -74,7 +74,7 @@ $(VENV)/.with-%: pyproject.toml
 	        echo "no Python 3.11 … 3.14 with venv runs here; name one: make PYTHON=…" >&2; exit 1; }; \
 	    echo "creating $(VENV) with $$python"; \
 	    "$$python" -m venv $(VENV); }
-	@echo "installing rnnjax[$*] into $(VENV)"
+	@echo "installing rnnjax[$*] into $(VENV), which takes a minute or two the first time"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]' $(PINS)
 	@touch $@
 

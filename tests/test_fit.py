@@ -279,6 +279,17 @@ def test_on_a_terminal_it_shows_each_round(monkeypatch, capsys):
     assert "step 2   loss" in shown and "step 4   loss" in shown and "4/4" in shown
 
 
+def test_in_a_notebook_it_prints_plain_lines(monkeypatch, capsys):
+    def kernel(**options):
+        return Console(**{"force_jupyter": True, "force_terminal": True} | options)
+
+    monkeypatch.setattr("rnnjax.training._display.Console", kernel)
+    fit(STEP, new(jax.random.key(0)), batches, steps=4, eval_every=2)
+    first, *rounds = capsys.readouterr().out.splitlines()
+    assert first == "compiling the training step" and "\x1b" not in "".join(rounds)
+    assert [line.split("   ")[0] for line in rounds] == ["step 2", "step 4"]
+
+
 def test_a_result_is_shown_without_its_arrays():
     run = fit(STEP, new(jax.random.key(0)), batches, steps=4, evaluate=held_out)
     count = sum(np.size(a) for a in jax.tree.leaves(run.state.params))

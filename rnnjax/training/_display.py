@@ -23,8 +23,7 @@ class Display:
 
     def __init__(self, steps: int | None, done: int = 0, *, quiet: bool = False):
         self._quiet = quiet
-        # Plain lines in a notebook, which keeps them with the page.
-        self._console = Console(highlight=False, force_jupyter=False, soft_wrap=True)
+        self._console = _console()
         columns = [TimeRemainingColumn()] * (steps is not None)
         self._bar = Progress(
             BarColumn(bar_width=None),
@@ -59,3 +58,13 @@ class Display:
         """Shows a line."""
         if not self._quiet:
             self._console.print(line, markup=False)
+
+
+def _console() -> Console:
+    """The console; in a notebook one of plain lines, which stay with the page."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_jupyter:
+        return console
+    # The kernel's output passes for a terminal, but a page cannot move its cursor.
+    plain: dict[str, bool] = {"force_jupyter": False, "force_terminal": False}
+    return Console(highlight=False, soft_wrap=True, **plain)
