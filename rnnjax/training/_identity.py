@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ._checkpoint import whole
 from ._step import TrainState
 
 _HINT = "; pass another checkpoint_dir, or remove this one to start afresh"
@@ -133,12 +135,11 @@ def _spec(a: Any) -> jax.ShapeDtypeStruct:
 
 
 def _digest(batch: Any) -> str:
-    """The digest of a batch; of arrays on many machines, only their shapes."""
+    """The digest of a batch, wherever its arrays lie."""
     digest = hashlib.sha256(str(jax.tree.structure(batch)).encode())
     for leaf in jax.tree.leaves(batch):
+        leaf = jnp.asarray(leaf)
+        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         digest.update(str(_spec(leaf)).encode())
-        if getattr(leaf, "is_fully_addressable", True):
-            key = jax.numpy.issubdtype(jax.typeof(leaf).dtype, jax.dtypes.prng_key)
-            array = jax.device_get(jax.random.key_data(leaf) if key else leaf)
-            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(whole(jax.random.key_data(leaf) if key else leaf).tobytes())
     return digest.hexdigest()
