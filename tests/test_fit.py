@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import chex
 import jax
@@ -281,7 +282,8 @@ def test_on_a_terminal_it_shows_each_round(monkeypatch, capsys):
 
 def test_in_a_notebook_it_prints_plain_lines(monkeypatch, capsys):
     def kernel(**options):
-        return Console(**{"force_jupyter": True, "force_terminal": True} | options)
+        kernels: Any = {"force_jupyter": True, "force_terminal": True}
+        return Console(**kernels | options)
 
     monkeypatch.setattr("rnnjax.training._display.Console", kernel)
     fit(STEP, new(jax.random.key(0)), batches, steps=4, eval_every=2)

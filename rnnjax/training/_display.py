@@ -66,5 +66,4 @@ def _console() -> Console:
     if not console.is_jupyter:
         return console
     # The kernel's output passes for a terminal, but a page cannot move its cursor.
-    plain: dict[str, bool] = {"force_jupyter": False, "force_terminal": False}
-    return Console(highlight=False, soft_wrap=True, **plain)
+    return Console(highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=False)
