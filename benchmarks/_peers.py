@@ -176,7 +176,10 @@ def equinox(case: Case, unrolls: tuple[int, ...]) -> Iterator[Peer]:
         make = eqx.nn.LSTMCell if lstm else eqx.nn.GRUCell
         empty = make(inputs, case.hidden, key=jax.random.key(0))
         names = list(theirs)
-        where = lambda cell: [getattr(cell, name) for name in names]  # noqa: E731
+
+        def where(cell):
+            return [getattr(cell, name) for name in names]
+
         return jax.vmap(eqx.tree_at(where, empty, [theirs[name] for name in names]))
 
     def step(theirs, carry, x):

@@ -102,19 +102,20 @@ def _fit(cell: Any, structure: Any, sizes: tuple | None, inner: Any, types: tupl
     """Whether parameters of these types fit inputs of these sizes; kept for layers run eagerly."""
     drawn, same = jax.tree.flatten(_drawn(cell, structure, sizes))
     return inner == same and all(
-        a.shape == shape and _same_kind(a.dtype, dtype)
+        a.shape == shape and same_kind(a.dtype, dtype)
         for a, (shape, dtype) in zip(drawn, types, strict=True)
     )
 
 
-def _same_kind(a: Any, b: Any) -> bool:
+def same_kind(a: Any, b: Any) -> bool:
+    """Whether two dtypes are both real, complex, integer or boolean, in any precision."""
     kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
     return all(jnp.issubdtype(a, kind) == jnp.issubdtype(b, kind) for kind in kinds)
 
 
 def _refuse_kinds(cell: Any, drawn: Any, params: Any) -> None:
     for a, b in zip(jax.tree.leaves(drawn), jax.tree.leaves(params), strict=True):
-        if not _same_kind(a.dtype, b.dtype):
+        if not same_kind(a.dtype, b.dtype):
             raise ValueError(
                 f"expected a parameter of {cell} like {a.dtype}{list(a.shape)}, got "
                 f"{b.dtype}{list(b.shape)}; were weights rounded to integers?"

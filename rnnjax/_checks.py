@@ -264,18 +264,12 @@ def brief(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _optional(rule: Callable) -> Callable:
-    return lambda name, value: value if value is None else rule(name, value)
-
-
 # The rule of a field by its annotation; the names are for modules with postponed annotations.
 RULES: dict[Any, Callable[..., Any]] = {
     int: check_positive,
     float: check_number,
     bool: check_flag,
     Rate: check_rate,
-    int | None: _optional(check_positive),
-    float | None: _optional(check_number),
     "int": check_positive,
     "float": check_number,
     "bool": check_flag,

@@ -223,7 +223,7 @@ def train(over, steps, folder, rows=slice(None)):
 
 
 def check_what_does_not_divide():
-    error = r"n a multiple of this process's 4 devices along 'data', got \[6, 2\] for \['x'\]"
+    error = r"n a multiple of this process's 4 devices along 'data', got \[6, 2\] for x"
     with pytest.raises(ValueError, match=error):
         shard({"x": np.ones((6, 2))}, mesh(data=4))
     weights = shard_weights({"v": np.ones(6), "w": np.ones((8, 6))}, mesh(model=4))

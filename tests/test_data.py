@@ -53,9 +53,10 @@ def test_a_data_set_knows_its_epoch():
     assert [batches(n)[:2] for n in (0, 2, 3, 7)] == [(0, 0), (0, 2), (1, 0), (2, 1)]
     for _ in range(2):  # it is no iterator that would be used up
         assert [b.targets for b in batches] == [b.targets for b in batches.once()] == [0, 1, 2]
-    for position in (-1, 0.5, "0"):
+    wrong: tuple[Any, ...] = (-1, 0.5, "0")
+    for position in wrong:
         with pytest.raises(ValueError, match="expected position to be an integer of at least 0"):
-            batches(position)  # type: ignore
+            batches(position)
     with pytest.raises(ValueError, match="expected per_epoch to be a positive integer, got 0"):
         Batches(lambda epoch, index: Batch(epoch, index), 0)
 

@@ -1,6 +1,7 @@
 """Data that does not fit together, which is refused where it is given."""
 
 from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,9 @@ from rnnjax.data import Batch, bucketed, joined, padded, shuffled, streams, wind
 ONES = [np.ones(n) for n in (2, 3, 9)]
 TEN, TWELVE = np.ones((10, 2)), np.ones(12)
 ROWS = np.ones((2, 9))
+# Of no type, since a checker would refuse these calls itself.
+HALF: Any = 0.5
+NINE: Any = 9
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,12 @@ ROWS = np.ones((2, 9))
         row("shuffled: few", lambda: shuffled((TEN, TEN), 12), "at least 12 examples", "10"),
         row("shuffled: 0", lambda: shuffled((TEN, TEN), 0), "batch_size to be a positive", "0"),
         row("shuffled: -2", lambda: shuffled((TEN, TEN), -2), "batch_size to be a positive", "-2"),
-        row("shuffled: 1.5", lambda: shuffled((TEN, TEN), 1.5), "batch_size to be a posit", "1.5"),  # type: ignore
+        row(
+            "shuffled: 1.5",
+            lambda: shuffled((TEN, TEN), 1 + HALF),
+            "batch_size to be a posit",
+            "1.5",
+        ),
         row(
             "shuffled: seed", lambda: shuffled((TEN, TEN), 2, seed=-1), "seed to be an integ", "-1"
         ),
@@ -97,7 +106,12 @@ def test_sequences_that_do_not_fit_together(make, inputs, targets, options, mess
     "call, expected, got, cause",
     [
         row("steps: few", lambda: padded(ONES, ONES, steps=8), "at most 8 steps", "one of 9"),
-        row("steps: 9.5", lambda: padded(ONES, ONES, steps=9.5), "steps to be a positive", "9.5"),  # type: ignore
+        row(
+            "steps: 9.5",
+            lambda: padded(ONES, ONES, steps=9 + HALF),
+            "steps to be a positive",
+            "9.5",
+        ),
         row("rows: few", lambda: padded(ONES, ONES, batch_size=2), "at least 3", "2", "bucketed"),
         row("rows: -1", lambda: padded(ONES, ONES, batch_size=-1), "batch_size to be a posi", "-1"),
         row("rows: 0", lambda: bucketed(ONES, ONES, 0), "batch_size to be a positive int", "0"),
@@ -109,8 +123,13 @@ def test_sequences_that_do_not_fit_together(make, inputs, targets, options, mess
         row("edges: down", lambda: bucketed(ONES, ONES, 2, edges=(9, 4)), "ascend", "[9, 4]"),
         row("edges: twice", lambda: bucketed(ONES, ONES, 2, edges=(9, 9)), "ascend", "[9, 9]"),
         row("edges: none", lambda: bucketed(ONES, ONES, 2, edges=()), "a list of lengths", "()"),
-        row("edges: 9", lambda: bucketed(ONES, ONES, 2, edges=9), "a list of lengths", "9"),  # type: ignore
-        row("edges: 9.5", lambda: bucketed(ONES, ONES, 2, edges=[9.5]), "every edge to be", "9.5"),  # type: ignore
+        row("edges: 9", lambda: bucketed(ONES, ONES, 2, edges=NINE), "a list of lengths", "9"),
+        row(
+            "edges: 9.5",
+            lambda: bucketed(ONES, ONES, 2, edges=[9 + HALF]),
+            "every edge to be",
+            "9.5",
+        ),
         row("streams: few", lambda: streams(np.arange(4), 5), "at least 5 steps for 5", "4"),
         row("streams: 0", lambda: streams(np.arange(4), 0), "batch_size to be a positive", "0"),
         row("streams: text", lambda: streams("abc", 1), "sequence to be", "<U3", "Alphabet"),

@@ -112,7 +112,7 @@ def test_what_does_not_divide_is_an_error():
         shard(np.ones(4), over, "rows")
     with pytest.raises(ValueError, match=r"an axis of the mesh, one of \('data',\), got 'model'"):
         shard_weights(np.ones(4), over)
-    with pytest.raises(ValueError, match=r"this process's 1 devices .*, got \[\] for \['loss'\]"):
+    with pytest.raises(ValueError, match=r"this process's 1 devices .*, got \[\] for loss"):
         shard({"rows": np.ones(4), "loss": 1.0}, over)
 
 

@@ -93,7 +93,7 @@ def test_a_summary_computes_nothing():
 @pytest.mark.parametrize(
     "call, expected, got, cause",
     [
-        row("no model", lambda: summary(WRONG, 3), "a Layer or a Cell", "3"),
+        row("no model", lambda: summary(WRONG, 3), "to be a Layer", "3"),
         row("no size", lambda: summary(RNN(LSTM(4))), "an input_size", "None", "Embedding"),
         row("a cell without size", lambda: summary(LSTM(4)), "an input_size", "None"),
     ],

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from ..layers import Embedding, Layer, Sequential
+from ..layers import Embedding, Sequential
+from ..layers._layer import check_layer
 
 
 def check_streams(model: Any) -> None:
     """Raises a `ValueError` unless a model has an output for every step, from no later one."""
-    if not isinstance(model, Layer):
-        raise ValueError(
-            f"expected model to be a Layer, got {model!r}; a cell becomes a layer by RNN(cell)"
-        )
+    check_layer("model", model)
     if not model.causal:
         raise ValueError(f"expected a model that needs no later step, got {model}")
 

@@ -9,6 +9,7 @@ from jaxtyping import Int, PyTree
 
 from .._core import Cell
 from ..layers import RNN, Layer, Pool, Sequential
+from ..layers._layer import check_layer
 
 
 class Part(NamedTuple):
@@ -56,8 +57,7 @@ def recurrent_part(
         >>> gradient_flow(*part, lambda ys: rest(ys)[:, -1].sum())["all"].shape
         (10, 2)
     """
-    if not isinstance(model, Layer):
-        raise ValueError(f"expected model to be a Layer, got {model!r}; a cell is its own part")
+    check_layer("model", model)
     layers = [*_flat(model, params)]
     at, layer = _find(model, layers, name)
     own = layers[at][2]

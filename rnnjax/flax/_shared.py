@@ -15,7 +15,7 @@ from .._shapes import batch_shape
 from .._trees import leaf_paths, where, zeros_like
 from .._wrapper import check_cell
 from ..engine import Loop, scan
-from ..layers import Layer
+from ..layers._layer import check_layer
 
 
 def entries(option: str, by_name: Any, kind: type, params: Any) -> list[Any]:
@@ -34,14 +34,6 @@ def entries(option: str, by_name: Any, kind: type, params: Any) -> list[Any]:
         next((by_name[name] for name in (".".join(path), *path[-1:]) if name in by_name), None)
         for path in places
     ]
-
-
-def check_layer(layer: Any) -> None:
-    """Raises a `ValueError` unless `layer` is an instance of a layer."""
-    if not isinstance(layer, Layer):
-        raise ValueError(
-            f"expected layer to be a Layer, got {layer!r}; a cell becomes a layer by RNN(cell)"
-        )
 
 
 def prepared(cell: Cell, params: Any, dtype: Any, batch: tuple[int, ...]) -> Any:
@@ -192,7 +184,7 @@ class LayerCall:
         Args as in `Layer.apply` of layers and in the call of `RNN`.
         """
         call = _options(self, return_carry=return_carry, deterministic=deterministic)
-        check_layer(self.layer)
+        check_layer("layer", self.layer)
         params, key = self._sources(self.layer, inputs, call.deterministic, rngs)
         signals = {"lengths": seq_lengths, "mask": mask, "resets": resets, "context": context}
         carry, ys = self.layer.apply(params, inputs, initial_carry, key=key, **signals)

@@ -15,7 +15,8 @@ from flax import nnx
 from .. import _core, engine, layers
 from .._checks import check_flag, check_function, check_instance, check_key, check_positive
 from .._wrapper import check_cell
-from ._shared import LayerCall, RNNCall, batch_of, check_layer, entries, prepared, step
+from ..layers._layer import check_layer
+from ._shared import LayerCall, RNNCall, batch_of, entries, prepared, step
 
 Metadata = Mapping[str, Mapping[str, Any]]
 
@@ -180,7 +181,7 @@ class Layer(_Module):
         metadata: Metadata | None = None,
         rngs: nnx.Rngs,
     ):
-        check_layer(layer)
+        check_layer("layer", layer)
         self.layer = layer
         self.params = _parameters(layer, in_features, param_dtype, metadata, rngs)
         self.return_carry = check_flag("return_carry", return_carry)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .._arguments import same_kind
 from .._checks import brief
 from .._core import Cell
 from .._files import check_path, replace_file
@@ -28,8 +29,6 @@ from ._safetensors import read_safetensors
 _ENTRY = "rnnjax"
 _FORMAT = 2
 _FILE = "a file that rnnjax.interop.save wrote"
-# Numbers of one kind may differ in precision between a file and a model.
-_KINDS = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
 
 
 def save(
@@ -226,9 +225,7 @@ def _check(arrays: dict[str, np.ndarray], expected: Any, where: str) -> None:
 def _fault(array: np.ndarray, expected: Any) -> str | None:
     if array.shape != expected.shape:
         return f"of shape {list(array.shape)} instead of {list(expected.shape)}"
-    if any(
-        jnp.issubdtype(array.dtype, kind) != jnp.issubdtype(expected.dtype, kind) for kind in _KINDS
-    ):
+    if not same_kind(array.dtype, expected.dtype):
         return f"of {array.dtype} instead of {expected.dtype}"
     if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
         return "with entries that are not finite"

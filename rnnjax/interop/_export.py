@@ -13,7 +13,8 @@ from .._checks import check_arrays, check_positive
 from .._static import Static
 from ..engine import Loop, Method
 from ..layers import Layer
-from ._layers import check_layer, check_names
+from ..layers._layer import check_layer
+from ._layers import check_names
 
 # Axes and dtype of the signals beside the inputs.
 _SIGNALS = {"lengths": ("batch", "int32"), "mask": ("time", "bool"), "resets": ("time", "bool")}
@@ -66,7 +67,7 @@ def export_model(
     check_names("extra_inputs", extra_inputs, ("carry", *_SIGNALS))
     if platforms is not None:
         check_names("platforms", platforms or [platforms], _PLATFORMS)
-    check_layer(model)
+    check_layer("model", model)
     check_arrays("params", params)
     if model.takes_context:
         raise ValueError(

@@ -4,15 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from .._core import Cell
-from ..layers import RNN, Bidirectional, Directions, Layer, Sequential
-
-
-def check_layer(model: Any) -> None:
-    """Raises a `ValueError` unless `model` is a layer."""
-    if not isinstance(model, Layer):
-        raise ValueError(
-            f"expected model to be a Layer, got {model!r}; a cell becomes a layer by RNN(cell)"
-        )
+from ..layers import RNN, Bidirectional, Directions, Layer
 
 
 def check_names(name: str, value: Any, known: Collection[str]) -> None:
@@ -47,11 +39,3 @@ def from_layer(layer: Layer, params: Any) -> list[tuple[Cell, Any]]:
             return [(layer.cell, params[0]), (other, params[1])]
         case _:
             raise ValueError(f"expected an RNN or Bidirectional layer, got {layer!r}")
-
-
-def parts(model: Sequential, params: Any) -> list[tuple[str, Layer, Any]]:
-    """The layers of a model, each with its name, or its number, and its parameters."""
-    entries = model._take("parameters", params)
-    names = range(len(entries)) if model.names is None else model.names
-    triples = zip(names, model.layers, entries, strict=True)
-    return [(str(name), layer, entry) for name, layer, entry in triples]

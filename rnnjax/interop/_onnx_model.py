@@ -25,7 +25,8 @@ from ..layers import (
     Pool,
     Sequential,
 )
-from ._layers import check_layer, check_names, parts
+from ..layers._layer import check_layer
+from ._layers import check_names
 from ._onnx import to_onnx
 
 # The oldest versions that have all nodes in the form used here.
@@ -77,7 +78,7 @@ def save_onnx(
     """
     path = check_path(path)
     check_names("extra_inputs", extra_inputs, ("carry", "lengths"))
-    check_layer(model)
+    check_layer("model", model)
     check_arrays("params", params)
     tokens = input_size is None
     features = () if tokens else (check_positive("input_size", input_size),)
@@ -124,7 +125,7 @@ def _layer(graph: _Graph, layer: Layer, params: Any, xs: str, path: str) -> str:
     """Adds the nodes of a layer; returns the name of its outputs."""
     match layer:
         case Sequential():
-            for name, part, part_params in parts(layer, params):
+            for name, part, part_params in layer.parts(params):
                 xs = _layer(graph, part, part_params, xs, f"{path}{name}.")
             return xs
         case RNN(return_sequences=False) | Bidirectional(return_sequences=False):

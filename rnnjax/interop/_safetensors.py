@@ -30,8 +30,9 @@ def read_safetensors(
         raise error(f"expected {expected}, got {found}: {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+            names = file.keys()
+            arrays = {name: file.get_tensor(name) for name in names if name.startswith(prefix)}
+            return file.metadata() or {}, arrays
     except SafetensorError as error:
         raise ValueError(
             f"expected {expected}, got {path}: {str(error)[:200]}; a pickle of PyTorch (.pt, .bin) "

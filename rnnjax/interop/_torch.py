@@ -12,7 +12,7 @@ from .._checks import check_instance, check_rate
 from .._core import Cell
 from ..cells import GRU, LSTM, Elman, ProjectedLSTM, ResetBeforeGRU
 from ..layers import Dropout, Layer, Sequential
-from ._layers import from_layer, parts, to_layer
+from ._layers import from_layer, to_layer
 from ._layout import Layout
 from ._peer import Form, Peer
 from ._safetensors import read_safetensors
@@ -203,7 +203,7 @@ def _layers(model: Layer, params: Any) -> list[tuple[Layer, Any]]:
     """The recurrent layers of a model, each with its parameters."""
     pairs = [(model, params)]
     if isinstance(model, Sequential):
-        pairs = [(layer, layer_params) for _, layer, layer_params in parts(model, params)]
+        pairs = [(layer, layer_params) for _, layer, layer_params in model.parts(params)]
         between = model.layers[1::2]
         alike = len(pairs) % 2 and len(set(between)) == 1
         if alike and isinstance(between[0], Dropout) and not between[0].per_sequence:

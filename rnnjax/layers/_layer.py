@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from .._arguments import as_inputs, check_context, check_params, check_real
-from .._checks import Shape, check_arrays, check_key
+from .._checks import Shape, brief, check_arrays, check_key
 from .._hooks import checked_hooks, checked_init_carry
 from .._masks import as_signals
 from .._static import Static, derived
@@ -123,6 +123,19 @@ class Layer(Static, ABC, Generic[Params]):
         self.check(params, xs, carry)
         carry, ys = self.run(signals.guard(params, xs), signals.clean(xs), carry, signals)
         return carry, signals.zero(ys) if self.keeps_time else ys
+
+
+def check_layer(name: str, layer: Any) -> None:
+    """Checks a model.
+
+    Raises:
+        ValueError: unless it is an instance of a layer.
+    """
+    if not isinstance(layer, Layer):
+        raise ValueError(
+            f"expected {name} to be a Layer, got {brief(layer)}; a cell becomes a layer by "
+            "RNN(cell)"
+        )
 
 
 class Pointwise(Layer[Params]):

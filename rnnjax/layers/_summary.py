@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .._core import Cell
 from .._tables import as_text
-from ._layer import Layer
+from ._layer import Layer, check_layer
 from ._rnn import RNN
 from ._sequential import Sequential
 
@@ -77,8 +77,7 @@ def summary(model: Layer | Cell, input_size: Any = None, *, dtype: Any = jnp.flo
         2466
     """
     model = RNN(model) if isinstance(model, Cell) else model
-    if not isinstance(model, Layer):
-        raise ValueError(f"expected model to be a Layer or a Cell, got {model!r}")
+    check_layer("model", model)
     if input_size is None and model.num_feature_axes:
         raise ValueError(
             f"expected an input_size for {model}, got None; only a model of tokens, such as one "

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import cells, interop
-from .._checks import check_above, check_instance, check_rate
+from .._checks import Rate, check_above, check_instance
 from .._static import Static
 from ..data import Alphabet, Batch, Batches, load_text, streams, windows
 from ..decoding import generate
@@ -62,7 +62,7 @@ class Config(Static):
     hidden: int = 256
     layers: int = 1
     embedding: int = 64
-    dropout: float = 0.3
+    dropout: Rate = 0.3
     minutes: float = 3.0
     steps: int | None = None
     batch: int = 16
@@ -75,7 +75,6 @@ class Config(Static):
         super().__post_init__()
         if self.text is not None:
             check_instance("text", self.text, str)
-        check_rate("dropout", self.dropout)
         for name in ("minutes", "learning_rate", "clip"):
             check_above(name, getattr(self, name))
 

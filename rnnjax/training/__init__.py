@@ -2,7 +2,7 @@
 
 * The quantity to minimise: `SequenceObjective`, `TBPTTObjective`, `ScheduledSampling`, or any
   function `(params, carry, batch, key) -> (loss, carry)`.
-* The step and the loop around it: `train_state`, `train_step`, `ensemble_step`, `fit`.
+* The step and the loop around it: `train_state`, `train_step`, `ensemble_step`, `paced`, `fit`.
 * Results: `evaluate`, `predict`, `as_table`, `plot_history`, `ensemble_log_probs`.
 * Checkpoints: `save_checkpoint`, `load_checkpoint`.
 * Optax chains: `clipped`, `optimizer_chain`, `polyak`, `decay_mask`, `label_by_role`.

@@ -27,10 +27,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.tree_util import keystr, tree_map_with_path
 from jaxtyping import PyTree
 
 from .._checks import brief, check_instance
+from .._trees import named_leaves
 
 Tree = TypeVar("Tree", bound=PyTree)
 
@@ -78,15 +78,15 @@ def shard(tree: Tree, mesh: Mesh, axis: str = "data") -> Tree:
     sharding = NamedSharding(_automatic(mesh), PartitionSpec(axis))
     parts = mesh.local_mesh.shape[axis]
 
-    def place(path: Any, a: Any) -> Any:
+    for name, a in named_leaves(tree, alone="one").items():
         if not np.ndim(a) or np.shape(a)[0] % parts:
             raise ValueError(
                 f"expected arrays [n, …] with n a multiple of this process's {parts} devices along "
-                f"{axis!r}, got {list(np.shape(a))} for {keystr(path) or 'one'}"
+                f"{axis!r}, got {list(np.shape(a))} for {name}"
             )
-        return _placed(jax.make_array_from_process_local_data, sharding, a)
-
-    return tree_map_with_path(place, tree)
+    return jax.tree.map(
+        lambda a: _placed(jax.make_array_from_process_local_data, sharding, a), tree
+    )
 
 
 def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
@@ -123,7 +123,7 @@ def shard_weights(tree: Tree, mesh: Mesh, axis: str = "model") -> Tree:
 
 def _placed(put: Callable, sharding: NamedSharding, a: Any) -> jax.Array:
     """`put(sharding, a)` between processes, where JAX takes neither keys nor a device's arrays."""
-    if np.asarray(a).dtype.kind in "OUS" if not isinstance(a, jax.Array) else False:
+    if not isinstance(a, jax.Array) and np.asarray(a).dtype.kind in "OUS":
         raise ValueError(f"expected arrays of numbers, got {brief(a)}")
     if sharding.is_fully_addressable:
         return jax.device_put(a, sharding)

@@ -13,8 +13,9 @@ from .._checks import brief, check_function
 from .._static import by_value
 from ..data import as_batch
 from ..layers import Layer
-from ._feed import Batches, once
-from ._objectives import ModelObjective, Objective, Predictions, check_layer
+from ..layers._layer import check_layer
+from ._feed import Source, once
+from ._objectives import ModelObjective, Objective, Predictions
 
 Metrics = Mapping[str, Callable]
 
@@ -22,7 +23,7 @@ Metrics = Mapping[str, Callable]
 def evaluate(
     objective: Objective,
     params: PyTree,
-    batches: Batches,
+    batches: Source,
     carry: PyTree = None,
     *,
     metrics: Metrics | None = None,
@@ -86,7 +87,7 @@ def evaluate(
     return _means(jax.device_get(totals), ["loss", *(metrics or ())], single=metrics is None)
 
 
-def predict(model: Layer, params: PyTree, batches: Batches) -> Iterator[PyTree]:
+def predict(model: Layer, params: PyTree, batches: Source) -> Iterator[PyTree]:
     """The outputs of a model for every batch, without noise, as NumPy arrays.
 
     Args:
@@ -106,7 +107,7 @@ def predict(model: Layer, params: PyTree, batches: Batches) -> Iterator[PyTree]:
         >>> next(predict(model, params, np.ones((2, 5, 3), "float32"))).shape
         (2, 5, 4)
     """
-    check_layer(model)
+    check_layer("model", model)
     for batch in [as_batch((batches, ()))] if hasattr(batches, "ndim") else once(batches):
         yield jax.device_get(_outputs(model, params, as_batch(batch)))
 
@@ -139,13 +140,11 @@ def _totals(objective: Any, losses: tuple, params: Any, carry: Any, batch: Any) 
 
 
 def _total(loss: Callable, predictions: Predictions) -> tuple:
-    options = {}
-    if isinstance(loss, partial):
-        options, own = loss.keywords, getattr(loss.func, "total", None)
-    else:
-        own = getattr(loss, "total", None)
+    own = getattr(loss, "total", None)
+    if isinstance(loss, partial) and hasattr(loss.func, "total"):
+        own = partial(loss.func.total, *loss.args, **loss.keywords)
     if own is not None:
-        return predictions.under(partial(own, **options))
+        return predictions.under(own)
     counted = predictions.targets if predictions.mask is None else predictions.mask
     count = jnp.size(counted) if predictions.mask is None else jnp.sum(counted)
     return predictions.under(loss) * count, count

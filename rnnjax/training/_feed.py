@@ -8,10 +8,10 @@ import numpy as np
 
 from ..data import Batch
 
-Batches = Any  # a Batch, a pair of arrays, an iterable of them, or a function of the position
+Source = Any  # a Batch, a pair of arrays, an iterable of them, or a function of the position
 
 
-def from_position(batches: Batches, position: int) -> Iterator[Any]:
+def from_position(batches: Source, position: int) -> Iterator[Any]:
     """The batches from a position on: a function or a collection without end, an iterator with.
 
     Examples:
@@ -25,7 +25,7 @@ def from_position(batches: Batches, position: int) -> Iterator[Any]:
     return islice(_endless(_iterable(batches)), position, None)
 
 
-def once(batches: Batches) -> Iterable[Any]:
+def once(batches: Source) -> Iterable[Any]:
     """The batches of a whole data set, each once.
 
     Raises:
@@ -47,7 +47,7 @@ def once(batches: Batches) -> Iterable[Any]:
     return _iterable(batches)
 
 
-def per_epoch(batches: Batches) -> int:
+def per_epoch(batches: Source) -> int:
     """The number of batches of an epoch.
 
     Raises:

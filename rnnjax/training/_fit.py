@@ -14,7 +14,7 @@ import numpy as np
 from .._checks import brief, check_flag, check_function, check_positive
 from ._checkpoint import check_folder, load_checkpoint, save_checkpoint
 from ._display import Display
-from ._feed import Batches, from_position
+from ._feed import Source, from_position
 from ._finite import check_finite
 from ._history import Record, improved, rounds_without_improvement, write_lines
 from ._identity import Identity, check_identity, only_writer
@@ -43,7 +43,7 @@ class Fit(NamedTuple):
 def fit(
     step: Step,
     state: TrainState,
-    batches: Batches,
+    batches: Source,
     *,
     steps: int | None = None,
     epochs: int | None = None,
@@ -67,7 +67,8 @@ def fit(
 
     Args:
         step: the training step, from `train_step`; for an ensemble, `ensemble_step` of it.
-        state: the state to start from; ignored in favour of the checkpoint, if there is one.
+        state: the state to start from. A resumed run has the checkpoint's instead, and compares
+            the key and other scalars of both.
         batches: a `Batch` or a pair of arrays `(inputs, targets)`, used at every step; a function
             of the number of steps done, such as `shuffled(…)`; or an iterable. A list is cycled;
             an iterator ends training when exhausted. A resumed run skips the batches already
@@ -122,9 +123,8 @@ def fit(
         raise ValueError(f"expected callbacks to be a list of functions, got {brief(callbacks)}")
     for callback in callbacks:
         check_function("every callback", callback, "ReduceOnPlateau()")
-    keep, folder = check_positive("keep", keep), None
-    if checkpoint_dir is not None:
-        folder = check_folder(checkpoint_dir)
+    keep = check_positive("keep", keep)
+    folder = None if checkpoint_dir is None else check_folder(checkpoint_dir)
     quiet = check_flag("quiet", quiet) or jax.process_index() != 0
     with nullcontext() if folder is None else only_writer(folder):
         run, feed, identity = _resumed(step, Fit(state, state, []), batches, folder)
@@ -226,7 +226,7 @@ def _better(is_better: Any, state: TrainState, best: TrainState) -> TrainState:
     return jax.tree.map(choose, state, best)
 
 
-def _resumed(step: Step, run: Fit, batches: Batches, folder: Path | None) -> tuple:
+def _resumed(step: Step, run: Fit, batches: Source, folder: Path | None) -> tuple:
     """The run as it was when it was stopped, the batches that are left, and its identity."""
     arrays = jax.tree.map(jnp.asarray, {"state": run.state, "best": run.best})
     identity = None if folder is None else Identity(step, arrays["state"])

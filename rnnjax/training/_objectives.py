@@ -19,6 +19,7 @@ from .._masks import check_signals, valid_steps
 from .._static import Static
 from ..data import Batch, as_batch
 from ..layers import Layer
+from ..layers._layer import check_layer
 
 Loss = Callable[..., Float[Array, ""]]
 Objective = Callable[[Any, Any, Batch, Any], tuple[Float[Array, ""], Any]]
@@ -51,7 +52,7 @@ class ModelObjective(Static, ABC):
 
     def __post_init__(self):
         super().__post_init__()
-        check_layer(self.model)
+        check_layer("model", self.model)
         if not callable(self.loss):
             raise ValueError(
                 "expected a loss, a function of predictions and targets such as "
@@ -186,15 +187,6 @@ class TBPTTObjective(ModelObjective):
         if mask is None and valid is not None:
             mask = valid[:, -counted:]
         return Predictions(outputs, batch.targets, mask), jax.lax.stop_gradient(handed)
-
-
-def check_layer(model: Any) -> None:
-    """Raises a `ValueError` unless this is a model."""
-    if not isinstance(model, Layer):
-        raise ValueError(
-            f"expected a layer of rnnjax.layers as the model, got {model!r}; a cell becomes one as "
-            "RNN(cell)"
-        )
 
 
 def _loss_mask(model: Layer, batch: Batch) -> Any:
