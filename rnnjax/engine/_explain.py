@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import PyTree
 
-from .._checks import check_arrays
+from .._checks import check_arrays, check_flag
 from .._core import Cell
 from .._masks import as_signals
 from .._trees import pullback
@@ -15,6 +15,7 @@ from ._choice import describe
 from ._loop import Loop
 from ._method import Method
 from ._methods import Choice, candidates, choose
+from ._native_loop import NativeLoop
 from ._scan import compute, scan
 
 SIGNALS = ("lengths", "mask", "resets")
@@ -27,17 +28,18 @@ class Explanation(NamedTuple):
     methods: tuple[Method, ...]  # in the order in which they are tried
     gradient_bytes: int  # memory that the gradient keeps between its passes, inputs included
     sqrt_bytes: int  # the same with `Loop(checkpoint="sqrt")`, in the method's dtype
+    sources: tuple[str, ...] = ()  # C++ of the loops and the loops back, if asked for
 
     def __str__(self) -> str:
         names = ", ".join(type(method).__name__ for method in self.methods)
-        rows = [("methods", names), ("", describe())]
+        rows = [("methods", names), *(("", line) for line in describe())]
         for choice in self.recurrences:
             rows += [("cell", f"{choice.cell}")]
             rows += [("  not", f"{name}: {why}") for name, why in choice.ruled_out]
             rows += [("  by", f"{choice.form} of {choice.method}: {choice.why}")]
         kept, sqrt = (f"{n / 1e6:.3g} MB" for n in (self.gradient_bytes, self.sqrt_bytes))
         rows += [("memory", f"{kept} for the gradient, {sqrt} with checkpoint='sqrt'")]
-        return "\n".join(f"{name:<8} {text}" for name, text in rows)
+        return "\n".join([*(f"{name:<8} {text}" for name, text in rows), *self.sources])
 
 
 def explain(
@@ -47,6 +49,7 @@ def explain(
     carry: PyTree = None,
     *,
     method: Method | None = None,
+    source: bool = False,
     **options: Any,
 ) -> Explanation:
     """Describes what `scan`, called with the same arguments, would do; computes nothing.
@@ -57,6 +60,7 @@ def explain(
         xs: inputs `[T, *batch, features]`, or `None`.
         carry: the carry to start from.
         method: the method; `None` is the best known one.
+        source: whether to add the C++ of the loops that `NativeLoop` compiles.
         options: the other arguments of `scan`.
 
     Raises:
@@ -88,23 +92,19 @@ def explain(
 
     # First, since `scan` checks what it is given.
     dtype = getattr(method, "dtype", None)
-    sizes = [kept(m) for m in (method, Loop(checkpoint="sqrt", dtype=dtype))]
+    sizes = kept(method), kept(Loop(checkpoint="sqrt", dtype=dtype))
     found: list[Choice] = []
+    sources: list[str] = []
 
-    def note(*recurrence):
-        found.append(choose(method, *recurrence))
-        return found[-1]
+    def note(cell, recurrence, steps):
+        found.append(choice := choose(method, cell, recurrence, steps))
+        if with_source and isinstance(choice.method, NativeLoop):
+            sources.extend(choice.method.sources(cell, recurrence))
+        return choice
 
-    trace = partial(
-        compute,
-        cell,
-        note,
-        dtype,
-        options.get("reverse", False),
-        options.get("length"),
-        context=options.get("context"),
-        key=options.get("key"),
-        signals=signals,
-    )
+    with_source = check_flag("source", source)
+    given = {name: options.get(name) for name in ("context", "key")}
+    direction = options.get("reverse", False), options.get("length")
+    trace = partial(compute, cell, note, dtype, *direction, signals=signals, **given)
     jax.eval_shape(trace, params, xs, carry)
-    return Explanation(tuple(found), candidates(method), *sizes)
+    return Explanation(tuple(found), candidates(method), *sizes, tuple(sources))

@@ -58,6 +58,10 @@ class Method(Static, ABC):
     def obstacle(self, cell: Cell, recurrence: Recurrence, steps: Any) -> str | None:
         """The reason why this method cannot run a cell, or `None`."""
 
+    def slower(self, cell: Cell, recurrence: Recurrence, steps: Any) -> str | None:
+        """The reason why the methods after this one are faster here, or `None`."""
+        return None
+
     @abstractmethod
     def form(self, cell: Cell, recurrence: Recurrence, steps: Any) -> tuple[str, str]:
         """The kind of program for a cell that it can run, and the reason: for `explain`."""

@@ -7,35 +7,37 @@ Nothing in it is particular to a cell:
 * the gradient keeps the carry and the pre-activations of every step;
 * backwards, the loop differentiates `update` and the calls of `recur` in the carry only, and
   writes the gradients of the pre-activations over them;
-* every weight gradient is then one product over all steps.
+* every weight gradient is then one product, or one sum, over all steps.
+
+Each of the two loops has a form in JAX and a body that `native` compiles.
 """
 
 from collections.abc import Callable
-from functools import partial, wraps
+from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
+from jax.custom_derivatives import CustomVJPPrimal
 
 from .._core import Cell, pre_activations
 from .._sharding import match_varying_axes
-from .._trees import (
-    add,
-    exact,
-    inexact,
-    is_inexact,
-    is_weight,
-    leaf_names,
-    pullback,
-    replace_inexact,
-    zeros_like,
-)
+from .._trees import inexact
 from . import _choice
 from ._entry import Start, enter, leave
-from ._time import Time, even_chunk, in_chunks, precisely, read_row, scan_ahead, write_row
+from ._staged_back import backward, no_fresh, step_back
+from ._time import (
+    Time,
+    at_its_precision,
+    batch_of,
+    even_chunk,
+    in_chunks,
+    scan_ahead,
+    write_row,
+)
+from .native._primitive import row_loop, trace
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -43,21 +45,64 @@ def staged_loop(
     cell: Cell, time: Time, weights: Any, xs: Any, noise: tuple, carry: Any, start: Start, masks
 ) -> tuple[Any, Any]:
     """The final carry, and the carries after all steps."""
-    return _run(cell, time, lambda carry, s: carry, None, weights, xs, noise, carry, start, masks)
+    args = (weights, xs, noise, carry, start, masks)
+    if time.native:
+        return _compiled(cell, time, _carry_alone, staged_loop, *args)
+    return _run(cell, time, _carry_alone, None, *args)
 
 
-def _precisely(rule: Callable) -> Callable:
-    """Traces a rule at the loop's precision: JAX calls it when no context is left."""
-
-    @wraps(rule)
-    def wrapped(cell, time, *args):
-        with precisely(time.precision):
-            return rule(cell, time, *args)
-
-    return wrapped
+def _carry_alone(carry, s):
+    return carry
 
 
-@_precisely
+def _both(carry, s):
+    return carry, s
+
+
+def step(cell: Cell, keep: Callable, constants: Any, carry: Any, row: Any, _: Any):
+    """The body of the loop, as it is compiled: one step, and what is kept of it."""
+    (weights, start), (x, noise, now) = constants, row
+    held, entered = enter(now, start, carry)
+    s = pre_activations(cell, weights, entered, cell.project(weights, x, *noise))
+    carry = leave(now, held, cell.update(weights, entered, *s))
+    return carry, keep(carry, s)
+
+
+@at_its_precision
+def _compiled(cell, time, keep, loop, weights, xs, noise, carry, start, masks):
+    """The loop in C++, which `loop` computes in JAX."""
+
+    def portable(constants, carry, rows, _):
+        (weights, start), (xs, noise, masks) = constants, rows
+        return loop(cell, replace(time, native=False), weights, xs, noise, carry, start, masks)
+
+    return row_loop(
+        partial(step, cell, keep),
+        portable,
+        (weights, start),
+        carry,
+        (xs, noise, masks),
+        batch=batch_of(cell, xs),
+        steps=time.steps,
+        reverse=time.reverse,
+    )
+
+
+def bodies(cell: Cell, weights: Any, xs: Any, noise: tuple, carry: Any, start: Start, masks):
+    """The bodies of the loop and of the loop back, of these arrays, as jaxprs."""
+    constants, rows = (weights, start), (xs, noise, masks)
+    one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), rows)
+    _, kept = jax.eval_shape(partial(step, cell, _both), constants, carry, one, ())
+    carries, s = jax.tree.map(lambda a: jax.ShapeDtypeStruct((1, *a.shape), a.dtype), kept)
+    state = (inexact(carry), no_fresh(start, masks))
+    back = (*rows, s, inexact(carries))
+    return (
+        trace(partial(step, cell, _both), constants, carry, rows, ((), ())),
+        trace(partial(step_back, cell), constants, state, back, (carries, carry)),
+    )
+
+
+@at_its_precision
 def _run(cell, time, keep, buffers, weights, xs, noise, carry, start, masks):
     """Runs over all steps; returns the last carry, and what `keep` keeps of every step.
 
@@ -111,142 +156,22 @@ def _ahead_pays(cell, weights, xs, noise, rows):
     return rows == 1 or bytes_of_weights >= _choice.INPUT_WEIGHT_BYTES or not on_cpu
 
 
+def _run_and_keep(cell, time, *args):
+    """The last carry, and the carries and pre-activations of all steps."""
+    _, shapes = jax.eval_shape(partial(_run, cell, time, _both, None), *args)
+    buffers = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    return _run(cell, time, _both, buffers, *args)
+
+
 def _forward(cell, time, *args):
     args = jax.tree.map(
         lambda primal: primal.value, args, is_leaf=lambda a: isinstance(a, CustomVJPPrimal)
     )
-
-    def keep(carry, s):
-        return carry, s
-
-    _, shapes = jax.eval_shape(partial(_run, cell, time, keep, None), *args)
-    buffers = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
-    last, (carries, s) = _run(cell, time, keep, buffers, *args)
+    if time.native:
+        last, (carries, s) = _compiled(cell, time, _both, _run_and_keep, *args)
+    else:
+        last, (carries, s) = _run_and_keep(cell, time, *args)
     return (last, carries), (*args, carries, s)
 
 
-@_precisely
-def _backward(cell, time, residuals, cotangents):
-    weights, xs, noise, carry, start, masks, carries, s = residuals
-    d_s, d_carry, d_fresh, d_weights = _loop_back(cell, time, residuals, cotangents)
-    # Shifting the carries makes a copy, which must not live during the loop.
-    carries, d_s = lax.optimization_barrier((carries, d_s))
-    _, entered = jax.vmap(enter, (0, None, 0))(masks, start, _carries_before(time, carry, carries))
-    d_products, d_xs, d_noise = _pull_stages(cell, weights, xs, noise, entered, s)(d_s)
-    given = (weights, xs, noise, carry, start.fresh)
-    gradients = (add(d_weights, d_products), d_xs, d_noise, d_carry, d_fresh)
-    *gradients, d_fresh = map(_with_nones, given, gradients)
-    return *gradients, Start(d_fresh), None
-
-
-def _loop_back(cell, time, residuals, cotangents):
-    """The gradients of all pre-activations, the first carry, `fresh`, and weights of `update`."""
-    weights, xs, noise, carry, start, masks, carries, s = residuals
-    d_last, d_carries = (_cotangents(carry, d) for d in cotangents)
-    zero = zeros_like(inexact(carry))
-    d_last = [z if d is None else d for z, d in zip(zero, d_last, strict=True)]
-    back = time.reversed()
-    transposed = lax.optimization_barrier(_transpose_weights(weights, carry))
-
-    def body(state, inputs):
-        t, d_carry, d_fresh, d_weights = state
-        d_s, (rest, z, now, d_after) = inputs
-        d_carry = [d if e is None else d + e for d, e in zip(d_carry, d_after, strict=True)]
-        d_carry, d_fresh_now, d_now, d_s = _pull_step(
-            cell,
-            _transpose_weights(transposed, carry),
-            (start, now, _carry_before(time, t, carry, carries)),
-            z,
-            replace_inexact(s, d_s, rest),
-            d_carry,
-        )
-        state = (back.after(t), d_carry, add(d_fresh, d_fresh_now), add(d_weights, d_now))
-        return state, (d_s, None)
-
-    # Only a `recur` that is not linear in `z` reads it; for the others XLA drops this product.
-    z = cell.project(weights, xs, *noise)
-    zeros = zeros_like(inexact(start.fresh)), zeros_like(inexact(weights))
-    state = (jnp.asarray(back.first), d_last, *zeros)
-    state = match_varying_axes(state, (inexact(s), d_last, inexact(carries)))
-    # The gradients of the pre-activations are written over them; integers among them have none.
-    state, d_s, _ = scan_ahead(body, state, inexact(s), (exact(s), z, masks, d_carries), back)
-    return d_s, *state[1:]
-
-
-staged_loop.defvjp(_forward, _backward, symbolic_zeros=True)
-
-
-def _pull_step(cell, weights, entry, z, s, d_carry):
-    """The gradients of one step in the carry before it, `fresh`, the weights of `update`, and s."""
-    start, now, before = entry
-    held, entered = enter(now, start, before)
-
-    def update(weights, held, entered, *s):
-        return leave(now, held, cell.update(weights, entered, *s))
-
-    d_weights, d_held, d_entered, *d_s = pullback(update, weights, held, entered, *s)(d_carry)
-    for k in reversed(range(cell.num_products)):
-        pull = pullback(lambda entered, *s: cell.recur(weights, entered, z, *s), entered, *s[:k])
-        d_more, *d_earlier = pull(d_s[k])
-        d_entered = add(d_entered, d_more)
-        d_s[:k] = add(d_s[:k], d_earlier)
-    pull = pullback(
-        lambda fresh, before: enter(now, start._replace(fresh=fresh), before), start.fresh, before
-    )
-    d_fresh, d_before = pull([*d_held, *d_entered])
-    return d_before, d_fresh, d_weights, [d for each in d_s for d in each]
-
-
-def _pull_stages(cell, weights, xs, noise, entered, s):
-    """The gradients in weights, inputs and noise through all pre-activations at once."""
-
-    def stages(weights, xs, noise):
-        z = cell.project(weights, xs, *noise)
-        if not cell.num_products:
-            return (z,)
-        return tuple(cell.recur(weights, entered, z, *s[:k]) for k in range(cell.num_products))
-
-    return pullback(stages, weights, xs, noise)
-
-
-def _cotangents(carry, gradients):
-    """For each array of the carry that has a derivative its gradient, `None` for zero."""
-    pairs = zip(jax.tree.leaves(carry), jax.tree.leaves(gradients), strict=True)
-    return [None if isinstance(d, SymbolicZero) else d for a, d in pairs if is_inexact(a)]
-
-
-def _with_nones(tree, gradients):
-    """Gradients in the structure of `tree`, `None` for an array without a derivative."""
-    rest = iter(gradients)
-    leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten([next(rest) if is_inexact(a) else None for a in leaves])
-
-
-def _transpose_weights(weights, carry):
-    """The weights, each matrix transposed.
-
-    A weight that has to be transposed at every step costs up to a half more. Through a barrier
-    XLA does not see that transposing it twice does nothing. Times a vector it costs less.
-    """
-    if prod(jax.tree.leaves(carry)[0].shape[:-1]) == 1:
-        return weights
-    return jax.tree.map(
-        lambda name, w: w.swapaxes(-1, -2) if is_weight(name) and w.ndim > 1 else w,
-        leaf_names(weights),
-        weights,
-    )
-
-
-def _carry_before(time, t, first, carries):
-    """The carry after the step before `t`, resets aside."""
-    others = read_row(carries, jnp.clip(time.reversed().after(t), 0, time.steps - 1))
-    return jax.tree.map(lambda a, b: jnp.where(t == time.first, a, b), first, others)
-
-
-def _carries_before(time, first, carries):
-    """The carries after the steps before all steps, resets aside."""
-
-    def shift(a, b):
-        return lax.concatenate([b[1:], a[None]] if time.reverse else [a[None], b[:-1]], 0)
-
-    return jax.tree.map(shift, first, carries)
+staged_loop.defvjp(_forward, backward, symbolic_zeros=True)

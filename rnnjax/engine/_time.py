@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .._core import Cell
 from .._sharding import match_varying_axes
 from .._static import Static
 
@@ -25,6 +27,7 @@ class Time(Static):
     reverse: bool = False
     unroll: int = 1  # steps in one turn of the compiled loop
     precision: str | None = None  # of products, as in `jax.default_matmul_precision`
+    native: bool = False  # whether the loop is compiled from C++
 
     @property
     def first(self) -> Any:
@@ -48,6 +51,17 @@ class Time(Static):
 def precisely(precision: str | None) -> AbstractContextManager:
     """The context in which products have a precision; `None` leaves it."""
     return jax.default_matmul_precision(precision) if precision else nullcontext()
+
+
+def at_its_precision(rule: Callable) -> Callable:
+    """Traces a rule at the loop's precision: JAX calls it when no context is left."""
+
+    @wraps(rule)
+    def wrapped(cell, time, *args):
+        with precisely(time.precision):
+            return rule(cell, time, *args)
+
+    return wrapped
 
 
 def scan_ahead(body: Callable, carry: Any, rows: Any, xs: Any, time: Time) -> tuple[Any, Any, Any]:
@@ -129,3 +143,9 @@ def read_row(rows: Any, t: Any) -> Any:
 def write_row(rows: Any, t: Any, row: Any) -> Any:
     """The rows with `row` as entry `t` of the leading axis."""
     return jax.tree.map(lambda a, r: lax.dynamic_update_index_in_dim(a, r, t, 0), rows, row)
+
+
+def batch_of(cell: Cell, xs: Any) -> tuple[int, ...]:
+    """The batch axes of inputs `[T, *batch, …]`."""
+    a = jax.tree.leaves(xs)[0]
+    return a.shape[1 : a.ndim - cell.num_feature_axes]

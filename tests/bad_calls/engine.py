@@ -88,6 +88,7 @@ CALLS = [
         resets=array(MASK, MASK + 0),
         mask=signal(MASK),
     ),
+    call("rnnjax.engine.NativeLoop", engine.NativeLoop, **OPTIONS, checkpoint=optional_size(3)),
     call(
         "rnnjax.engine.Loop",
         engine.Loop,
