@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from _own_cells import LayerNormLSTM, MinimalGatedUnit
 
 import rnnjax
 from rnnjax.layers import RNN, Bidirectional, Directions, Sequential
@@ -17,6 +18,15 @@ CELLS = {
     "Elman": rnnjax.Elman,
     "Elman (relu)": partial(rnnjax.Elman, activation="relu"),
 }
+# Cells that no other library here has.
+OTHERS = {
+    "LayerNormLSTM": LayerNormLSTM,
+    "ProjectedLSTM": lambda units: rnnjax.ProjectedLSTM(units, units // 2),
+    "Jordan": lambda units: rnnjax.Jordan(units, units),
+    "MinGRU": rnnjax.cells.MinGRU,
+    "MinimalGatedUnit": MinimalGatedUnit,
+    "RHN": rnnjax.cells.RHN,
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,7 @@ class Case:
     """A network of recurrent layers over a batch of sequences.
 
     Attributes:
-        cell: a key of `CELLS`.
+        cell: a key of `CELLS` or `OTHERS`.
         batch: number of sequences B.
         steps: number of steps T.
         inputs: number of input features I.
@@ -64,7 +74,7 @@ class Case:
     @property
     def ours(self) -> Any:
         """The cell of this library."""
-        return CELLS[self.cell](self.hidden)
+        return {**CELLS, **OTHERS}[self.cell](self.hidden)
 
     def network(self, method: Any = None) -> Sequential:
         """The layers of this library."""

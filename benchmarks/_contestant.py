@@ -46,7 +46,6 @@ class JaxContestant:
         family: the library.
         peer: its cell.
         case: the case to compute.
-        place: puts arguments on their devices, if there are several.
         dtype: of weights and inputs; float32 by default.
         matmul: the value of `jax.default_matmul_precision`.
         options: options of the compiler.
@@ -57,7 +56,6 @@ class JaxContestant:
     family: str
     peer: Peer
     case: Case
-    place: Callable[[Any], Any] = lambda args: args
     dtype: str = "float32"
     matmul: str | None = None
     options: Any = None
@@ -81,7 +79,7 @@ class JaxContestant:
             if what == "step" and self.peer.step:
                 args = (theirs[0][0], self._arrays(numbers.carry), self._arrays(numbers.xs[0]))
                 return self._compiled(self.peer.step, args, chain=CHAIN)
-            args = self.place((theirs, self._arrays(numbers.xs), problem(self.case).lengths))
+            args = (theirs, self._arrays(numbers.xs), problem(self.case).lengths)
             if what == "forward":
                 return self._compiled(self._forward, args)
             return self._compiled(self._gradient, args, to_ours)

@@ -5,7 +5,6 @@ one of them, and ends in `main(__file__, __doc__, cases, measure)`.
 """
 
 import argparse
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -88,9 +87,7 @@ def main(
     missing = [*_peers.missing(), *([] if worker else [_peers.TORCH])]
     about = {"question": question, "scale": run.scale, **_record.about(worker), "missing": missing}
     console.print(question, *(f"not installed: {family}" for family in missing), sep="\n")
-    out = options.out or (
-        None if run.scale == "smoke" else _place(script, run.scale, options.one_core)
-    )
+    out = options.out or (None if run.scale == "smoke" else _place(script, run.scale))
     measurements = _record.resumed(out, about) if out and options.resume else []
     if out:
         _record.start(out, about, measurements)
@@ -123,8 +120,8 @@ def _table(case: Case, measurements: list[Measurement]) -> Table:
     return table
 
 
-def _place(script: str, scale: Scale, one_core: bool) -> Path:
-    name = Path(script).stem + ".full" * (scale == "full") + ".one_core" * one_core
+def _place(script: str, scale: Scale) -> Path:
+    name = Path(script).stem + ".full" * (scale == "full")
     return RESULTS / f"{name}.{jax.default_backend()}.jsonl"
 
 
@@ -138,9 +135,4 @@ def _options(question: str) -> argparse.Namespace:
     parser.add_argument("--torch", metavar="PYTHON", help="the interpreter that has PyTorch")
     parser.add_argument("--out", type=Path, help="the record to write")
     parser.add_argument("--resume", action="store_true", help="keep the cases already measured")
-    parser.add_argument("--one-core", action="store_true", help="all on one core (Linux)")
-    options = parser.parse_args()
-    if options.one_core:
-        # Threads and processes inherit it; JAX starts none before it is first asked for a device.
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    return options
+    return parser.parse_args()

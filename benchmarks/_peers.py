@@ -18,6 +18,7 @@ from rnnjax.layers import RNN
 OURS, PLAIN, TORCH = "rnnjax", "lax.scan", "PyTorch"
 FLAX = ("Flax Linen", "Flax NNX")
 LIBRARIES = (*FLAX, "Haiku", "Equinox", "Keras")
+BEST = "best other JAX library"  # all of them as one family
 UNROLLS = (1, 8)
 
 

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 from _case import Case
-from _peers import FLAX, LIBRARIES, OURS, PLAIN, TORCH
+from _peers import BEST, FLAX, LIBRARIES, OURS, TORCH
 from _record import RESULTS, ROOT, Measurement, measured, read
-from cores import EVERY_CORE
 from scaling import CEILING
 
 READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-VARIANTS = {"one_core": "one core", "jax010": "jax 0.10"}
 # The numbers of a measurement in a table; by default only the time.
 NUMBERS = {
     "long_sequences": {"median": "ms", "growth_mb": "MB of growth"},
@@ -33,6 +31,8 @@ TITLES = {
     "test": "test, nats per frame",
 }
 RATIO = "best other ÷ ours"
+# Two contestants, both of this library: the time of the second is divided by that of the first.
+PAIRS = {"any_cell": ("native loop", "XLA's loop")}
 Lines = list[str]
 
 
@@ -55,15 +55,9 @@ def best(found: Iterable[Measurement], case: Case, what: str, families: Iterable
 
 
 def ratios(found: list[Measurement]) -> dict[tuple[Case, str], float]:
-    """The time of the fastest other library over ours, by case and kind of computation.
-
-    Where ours runs on every core as a device, so must the others in JAX.
-    """
+    """The time of the fastest other library over ours, by case and kind of computation."""
     families = {m.family for m in found}
-    suffix = EVERY_CORE if OURS + EVERY_CORE in families else ""
-    others = {name + suffix for name in (*LIBRARIES, PLAIN)} | {TORCH}
-    others |= {f for f in families if not suffix and not f.startswith(OURS) and f != CEILING}
-    return over(found, OURS + suffix, others)
+    return over(found, OURS, {f for f in families if not f.startswith(OURS) and f != CEILING})
 
 
 def over(found: list[Measurement], ours: str, others: Iterable[str]) -> dict:
@@ -89,15 +83,7 @@ def _content(name: str, results: Path) -> str:
     elif kind.endswith(".full"):
         lines = _summary(measured(rows))
     else:
-        lines = _medians(
-            measured(rows),
-            kind,
-            {
-                title: ratios(measured(read(other)[1]))
-                for variant, title in VARIANTS.items()
-                if (other := results / f"{kind}.{variant}.{platform}.jsonl").exists()
-            },
-        )
+        lines = _medians(measured(rows), kind)
     plot = file.with_suffix(".png")
     if plot.exists():
         lines += ["", f"![{about['question']}](results/{plot.name})"]
@@ -105,18 +91,20 @@ def _content(name: str, results: Path) -> str:
     return "\n".join([*title, *lines, "", _footer(about, rows)]) + "\n"
 
 
-def _medians(found: list[Measurement], kind: str, variants: dict[str, dict]) -> Lines:
+def _medians(found: list[Measurement], kind: str) -> Lines:
     """A line for each case and number: the best of each library, and their ratio.
 
-    Where no library is ours, the multiple of the first column stands in brackets.
+    Where nothing is compared with ours, the multiple of the first column is in brackets.
     """
     groups: dict[str, list[str]] = {OURS: [], TORCH: []}
     for family in dict.fromkeys(m.family for m in found):
         label = family.replace(FLAX[0], "Flax").replace(FLAX[1], "Flax")
         groups.setdefault(label, []).append(family)
     groups = {label: families for label, families in groups.items() if families}
-    columns = {RATIO: ratios(found), **{f"{RATIO}, {v}": r for v, r in variants.items()}}
-    columns = columns if OURS in groups else {}
+    columns = {RATIO: ratios(found)} if OURS in groups else {}
+    if kind in PAIRS:
+        ours, other = PAIRS[kind]
+        columns[f"{other} ÷ {ours}"] = over(found, ours, (other,))
     lines = []
     for point in dict.fromkeys((m.case, m.what) for m in found):
         fastest = [best(found, *point, families) for families in groups.values()]
@@ -153,8 +141,8 @@ def _summary(found: list[Measurement]) -> Lines:
     batches = sorted({m.case.batch for m in found})
     lines = []
     for what in dict.fromkeys(m.what for m in found):
-        for title, families in (("best other JAX library", LIBRARIES), (TORCH, (TORCH,))):
-            points = over(found, OURS, families).items()
+        for title in (BEST, TORCH):
+            points = over(found, OURS, (title,)).items()
             times = {case: time for (case, kind), time in points if kind == what}
             by_batch = [[t for case, t in times.items() if case.batch == b] for b in batches]
             least, middle, most = np.quantile(list(times.values()), (0, 0.5, 1))
@@ -197,11 +185,21 @@ def _footer(about: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     missing = f" Not installed: {', '.join(about['missing'])}." if about["missing"] else ""
     commit = f"commit {about['commit'] or 'unknown'}{' with changes' if about['dirty'] else ''}"
     cores = f"{about['cores']} core{'s' * (about['cores'] != 1)}"
-    repeats = max((row.get("repeats", 0) for row in rows), default=0)
     words = [about["date"], f"{about['device']} ({about['cpu']}, {cores})"]
     words += [f"jax {about['versions']['jax']}", commit]
-    words += [f"{repeats} repeats"] if repeats else []
+    words += _repeats(rows)
     return ", ".join(words) + "." + missing + (f" {about['note']}" if "note" in about else "")
+
+
+def _repeats(rows: list[dict[str, Any]]) -> Lines:
+    """The number of calls in every case of those that ran on, or the least and the most."""
+    most: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if count := row.get("repeats"):
+            point = str(row["case"]), row["what"]
+            most[point] = max(count, most.get(point, 0))
+    ends = dict.fromkeys((min(most.values()), max(most.values()))) if most else ()
+    return [f"{' to '.join(map(str, ends))} repeats"] if ends else []
 
 
 def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> Lines:

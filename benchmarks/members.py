@@ -1,15 +1,12 @@
 """How much longer does a training step take for sixteen models than for one?
 
-On a CPU. The sixteen are one state under `vmap`, with weights of their own and the same batch: on
-one device, and divided among as many devices as there are cores.
+The sixteen are one state under `vmap`, with weights of their own and the same batch.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-import jax
 from _case import Case
-from _clock import cores
 from _compare import Program, compare
 from _harness import Run, Scale, main
 from _record import Measurement
@@ -28,18 +25,15 @@ def cases(scale: Scale) -> Iterator[Case]:
 
 
 def measure(case: Case, run: Run) -> list[Measurement]:
-    """One model, and all of them on one device and on all."""
+    """One model, and all of them."""
     many = replace(case, members=MEMBERS, shared=True)
     ways = {
         "1 model": lambda _: training_step(case, 1),
         f"{MEMBERS} models": lambda _: training_step(many, 1, first=True),
-        f"{MEMBERS} models, every core a device": lambda _: training_step(many, cores(), True),
     }
     found = [Program(name, way) for name, way in ways.items()]
     return compare(case, found, ("training",), repeats=run.repeats)
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_num_cpu_devices", cores())
     main(__file__, __doc__, cases, measure, repeats=31)

@@ -1,12 +1,15 @@
 """The benchmarks' records, and the tables of the READMEs that come from them."""
 
 import ast
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import _grid
 import _harness
+import _peers
 import _record
 import cells
 import gpu
@@ -16,7 +19,6 @@ from _case import Case
 from _harness import remaining
 from _record import RESULTS, Measurement, append, measured, read, resumed, start
 from _tables import READMES, best, filled
-from cores import EVERY_CORE
 from scaling import CEILING, draw
 
 README = READMES[-1]
@@ -114,16 +116,6 @@ def test_records_are_small():
     assert len(lines) < 10_000 and sum(map(len, lines)) < 1_000_000
 
 
-def test_all_may_be_kept_on_one_core(monkeypatch):
-    pinned = []
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 1}, raising=False)
-    monkeypatch.setattr(os, "sched_setaffinity", lambda *given: pinned.append(given), raising=False)
-    monkeypatch.setattr(sys, "argv", ["cells.py", "--one-core"])
-    assert _harness._options("Is it fast?").one_core and pinned == [(0, {1})]
-    name = _harness._place("cells.py", "full", one_core=True).name
-    assert name == "cells.full.one_core.cpu.jsonl"
-
-
 def test_a_run_writes_after_every_case_and_takes_up_where_it_ended(tmp_path, monkeypatch):
     out, done, cases = tmp_path / "a.jsonl", [], [TINY, replace(TINY, batch=9)]
     monkeypatch.setattr(_record, "about", lambda _: {k: ABOUT[k] for k in ABOUT if k != "scale"})
@@ -151,21 +143,35 @@ def table(folder: Path, name: str) -> str:
     return filled(f"<!-- table: {name} -->\nold\n<!-- end -->", folder)
 
 
-def test_a_record_becomes_a_table_and_its_variants_columns(tmp_path):
+def test_a_record_becomes_a_table(tmp_path):
     rivals = {"Flax Linen": 5.0, "Flax NNX": 4.0, "lax.scan": 3.0}
     others = [measurement(family=family, median=median) for family, median in rivals.items()]
     record(tmp_path / "cells.cpu.jsonl", [measurement(), *others])
-    record(tmp_path / "cells.one_core.cpu.jsonl", [measurement(), *others[:2]])
     found = table(tmp_path, "cells.cpu")
-    ratio = "best other ÷ ours"
-    assert f"| what | rnnjax | Flax | lax.scan | {ratio} | {ratio}, one core |\n" in found
-    assert "| LSTM B=2 T=3 I=4 H=5 | training, ms | 2 | 4 | 3 | 1.50 | 2.00 |\n" in found
+    assert "| what | rnnjax | Flax | lax.scan | best other ÷ ours |\n" in found
+    assert "| LSTM B=2 T=3 I=4 H=5 | training, ms | 2 | 4 | 3 | 1.50 |\n" in found
     assert "15 repeats. Not installed: PyTorch." in found
 
 
 def test_a_record_without_ours_has_multiples_of_the_first_column(tmp_path):
     record(tmp_path / "a.cpu.jsonl", [measurement(family="1"), measurement(family="2", median=3.0)])
     assert "| training, ms | 2 (1.00) | 3 (1.50) |\n" in table(tmp_path, "a.cpu")
+
+
+def test_two_of_ours_have_a_ratio_of_their_own(tmp_path):
+    found = [measurement(family="XLA's loop", median=3.0), measurement(family="native loop")]
+    record(tmp_path / "any_cell.cpu.jsonl", found)
+    lines = table(tmp_path, "any_cell.cpu")
+    assert "| XLA's loop | native loop | XLA's loop ÷ native loop |\n" in lines
+    assert "| training, ms | 3 | 2 | 1.50 |\n" in lines
+
+
+def test_the_repeats_below_a_table_are_of_contestants_that_ran_on(tmp_path):
+    out, other = tmp_path / "a.cpu.jsonl", measurement(replace(TINY, batch=9), repeats=5)
+    record(out, [measurement(), measurement(family="2", repeats=3)])
+    assert ", 15 repeats." in table(tmp_path, "a.cpu")
+    record(out, [measurement(), measurement(family="2", repeats=3), other])
+    assert ", 5 to 15 repeats." in table(tmp_path, "a.cpu")
 
 
 def test_a_table_has_the_numbers_that_a_question_is_about(tmp_path):
@@ -178,7 +184,9 @@ def test_a_whole_grid_becomes_a_summary(tmp_path):
     cases = [replace(TINY, batch=batch, hidden=h) for batch in (1, 8) for h in (5, 6)]
     found = [measurement(case) for case in cases]
     times = (1.0, 2.0, 6.0, 8.0)
-    found += [measurement(c, family="Haiku", median=t) for c, t in zip(cases, times, strict=True)]
+    found += [
+        measurement(c, family=_peers.BEST, median=t) for c, t in zip(cases, times, strict=True)
+    ]
     found += [measurement(cases[0], family="PyTorch", median=1.0)]
     record(tmp_path / "cells.full.cpu.jsonl", found)
     lines = table(tmp_path, "cells.full.cpu")
@@ -195,14 +203,6 @@ def test_the_small_table_has_one_direction(tmp_path):
     ]
     record(tmp_path / "cells.cpu.jsonl", found)
     assert "| LSTM B=2 T=3 I=4 H=5 | 0.50 | 1.50 | 0.50 | 1.50 |\n" in table(tmp_path, "speed.cpu")
-
-
-def test_divided_programs_are_compared_with_such_and_with_pytorch(tmp_path):
-    times = {"rnnjax": 8.0, "Flax NNX": 1.0, "PyTorch": 6.0}
-    times |= {"rnnjax" + EVERY_CORE: 4.0, "Flax Linen" + EVERY_CORE: 5.0}
-    found = [measurement(family=family, median=median) for family, median in times.items()]
-    record(tmp_path / "cores.cpu.jsonl", found)
-    assert "| training, ms | 8 | 6 | 1 | 4 | 5 | 1.25 |\n" in table(tmp_path, "cores.cpu")
 
 
 def test_runs_become_means_over_seeds(tmp_path):
@@ -249,9 +249,85 @@ def test_the_readme_has_the_question_and_the_table_of_a_script(script):
     assert f"<!-- table: {script.stem}." in README.read_text()
 
 
-def test_every_recorded_headline_is_a_case_of_its_script():
-    recorded = {m.case for m in measured(read(RESULTS / "cells.cpu.jsonl")[1])}
-    assert recorded == set(cells.cases("headline"))
+@pytest.mark.parametrize(("name", "scale"), [("cells", "headline"), ("cells.full", "full")])
+def test_every_recorded_size_is_a_case_of_its_script(name, scale):
+    recorded = {m.case for m in measured(read(RESULTS / f"{name}.cpu.jsonl")[1])}
+    assert recorded and recorded <= set(cells.cases(scale))
+
+
+# The grid
+
+
+def test_the_grid_has_144_sizes_and_no_other_case_and_the_cheap_ones_come_first():
+    grid = list(cells.cases("full"))
+    assert len(grid) == len(set(grid)) == 144
+    assert all(case.inputs == case.hidden for case in grid)
+    assert grid[0] == Case("Elman", 1, 32, 64, 64)
+    assert grid[-1] == Case("LSTM", 128, 512, 512, 512)
+
+
+def test_in_the_grid_the_other_libraries_in_jax_are_one(monkeypatch):
+    one = _peers.contestants(TINY, "lax.scan")[0]
+    given = [replace(one, family=family) for family in ("rnnjax", "Haiku", "PyTorch")]
+    for name in ("LSTMCell, unroll=1", "OptimizedLSTMCell, unroll=1"):
+        given += [replace(one, family=f, peer=replace(one.peer, name=name)) for f in _peers.FLAX]
+    seen = []
+
+    def compare(case, contestants, whats, *, repeats):
+        seen.append((contestants, repeats))
+        runs = zip(contestants, (repeats, 3, repeats, 3, 3, repeats), strict=True)
+        return [Measurement(case, whats[0], c.family, c.name, repeats=n) for c, n in runs]
+
+    monkeypatch.setattr(cells, "compare", compare)
+    run: Any = SimpleNamespace(scale="full", repeats=15, contestants=lambda *_: given)
+    forward, training = np.split(np.array(cells.measure(TINY, run), object), 2)
+    assert [row[2] for row in forward] == ["rnnjax", "PyTorch", _peers.BEST]
+    assert forward[-1][3] == "Flax NNX OptimizedLSTMCell, unroll=1"
+    assert {row[1] for row in training} == {"training"}
+    families = [c.family for c in seen[0][0]]
+    assert families == ["rnnjax", _peers.BEST, "PyTorch", *[_peers.BEST] * 3]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "most", "repeats"),
+    [(64, 15, [15, 15]), (512, 15, [5, 5]), (256, 15, [14, 5]), (64, 2, [2, 2])],
+)
+def test_long_calls_are_repeated_less(monkeypatch, hidden, most, repeats):
+    seen = []
+    monkeypatch.setattr(cells, "compare", lambda *_, repeats: seen.append(repeats) or [])
+    run: Any = SimpleNamespace(scale="full", repeats=most, contestants=lambda *_: [])
+    cells.measure(Case("LSTM", 128, 512, hidden, hidden), run)
+    assert seen == repeats
+
+
+def test_the_figure_has_every_size_at_its_place():
+    found = []
+    for number, case in enumerate(cells.cases("full")):
+        for what, most in (("forward", 3.0), ("training", 0.5)):
+            found.append(measurement(case, what, median=1.0))
+            found.append(measurement(case, what, "PyTorch", median=most))
+            found.append(measurement(case, what, _peers.BEST, median=1.0 + number))
+    panels = _grid.figure(found).axes[:4]
+    assert "forward, against PyTorch:\nours at least as fast at 144 of 144" in panels[0].get_title()
+    assert "training, against PyTorch:\nours at least as fast at 0 of 144" in panels[2].get_title()
+    images = [np.asarray(panel.images[0].get_array()) for panel in panels]
+    assert [image.shape for image in images] == [(12, 12)] * 4
+    assert (images[0] == 3.0).all() and (images[2] == 0.5).all()
+    # Rows are cell and batch, columns steps and units.
+    number = list(cells.cases("full")).index(Case("GRU", 32, 512, 128, 128))
+    assert images[1][4 + 2, 8 + 1] == images[3][4 + 2, 8 + 1] == 1.0 + number
+    assert sorted(images[1].flat) == list(range(1, 145))
+
+
+def test_only_a_whole_grid_is_drawn(tmp_path):
+    found = [measurement(case, family=f) for case in cells.cases("full") for f in ("rnnjax", "Q")]
+    cells.finish(found[:-2], tmp_path / "cells.full.cpu.jsonl")
+    assert list(tmp_path.iterdir()) == []
+    cells.finish(found, tmp_path / "cells.full.cpu.jsonl")
+    assert (tmp_path / "cells.full.cpu.png").stat().st_size > 10_000
+
+
+# Machines
 
 
 def test_a_machine_without_a_gpu_measures_nothing(monkeypatch, capsys, tmp_path):
