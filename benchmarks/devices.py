@@ -2,8 +2,8 @@
 
 The same step on the same numbers, divided by rows of the batch (data parallel) or by members
 (ensemble parallel); every division is first checked against one device, by Adam's mean of the
-gradient. On a CPU the devices are virtual: they share its cores, and gain only by what one device
-leaves idle.
+gradient. On a CPU the devices are virtual and share its cores. One device has the native loop
+there, and several have XLA's, since the compiler divides the arrays.
 """
 
 from collections.abc import Iterator

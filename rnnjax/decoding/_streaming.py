@@ -24,8 +24,8 @@ def stream_step(
     """Compute one step of every session, compiled: `(x, carry)` to `(carry, y)`.
 
     The steps of a sequence give the outputs of `model.apply` for the whole of it, up to rounding:
-    XLA sums in another order when it multiplies more rows at once, or loops over more steps. For
-    chunks of several steps call `jax.jit(model.apply)(params, chunk, carry)`.
+    the order of sums depends on the rows that are multiplied at once, and on the loop that runs.
+    For chunks of several steps call `jax.jit(model.apply)(params, chunk, carry)`.
 
     `jax.jit(stream_step, donate_argnames="carry")` writes the new carry over the old one.
 

@@ -1,16 +1,18 @@
 """One step after the other, compiled from C++: the method for a CPU."""
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
 
 from .._core import Cell
 from .._trees import is_weight, leaf_names
-from ._choice import NATIVE_WEIGHTS
+from ._choice import slower
 from ._loop import Stepwise, obstacle_to_stages, staged
 from ._method import Recurrence
-from ._staged import bodies
+from ._plain import linear_carries, read
+from ._staged import bodies, carry_alone, compiled_loop
 from ._time import Time, batch_of, precisely
 from .native._compiler import failure, obstacle, wanted
 from .native._primitive import compiled
@@ -38,26 +40,30 @@ class NativeLoop(Stepwise):
             return "the cell has no stages, of which it would be made"
         if why := obstacle() or obstacle_to_stages(recurrence, steps):
             return why
+        batch = batch_of(cell, recurrence.xs)
+        if not all(isinstance(n, int) for n in batch):
+            return "the number of rows is not known while JAX traces"
+        if not prod(batch):
+            return "there are no rows"
         found = self._compiled(cell, recurrence)
         reasons = (each if isinstance(each, str) else failure(each.source) for each in found)
         return next(filter(None, reasons), None)
 
     def slower(self, cell: Cell, recurrence: Recurrence, steps: Any) -> str | None:
-        if wanted():
+        if wanted() or recurrence.xs is None:
             return None
-        names, arrays = (jax.tree.leaves(f(recurrence.weights)) for f in (leaf_names, lambda a: a))
-        pairs = zip(names, arrays, strict=True)
-        weights = sum(a.size for name, a in pairs if is_weight(name) and a.ndim > 1)
-        if weights < NATIVE_WEIGHTS:
-            return f"{weights} weights are too few for the time to compile it"
-        return None
+        names = jax.tree.leaves(leaf_names(recurrence.weights))
+        arrays = zip(names, jax.tree.leaves(recurrence.weights), strict=True)
+        weights = sum(a.size for name, a in arrays if is_weight(name) and a.ndim > 1)
+        return slower(weights, batch_of(cell, recurrence.xs), steps)
 
     def form(self, cell, recurrence, steps):
         return "native loop", "each core runs all steps of its rows; weights are packed once"
 
     def run(self, cell, recurrence, steps, reverse):
         time = Time(steps, reverse=reverse, precision=self.precision, native=True)
-        return self.segments(partial(staged, cell), recurrence, time)
+        loop = _linear if cell.linear else staged
+        return self.segments(partial(loop, cell), recurrence, time)
 
     def sources(self, cell: Cell, recurrence: Recurrence) -> tuple[str, ...]:
         """The C++ of the loop and of the loop back."""
@@ -68,4 +74,13 @@ class NativeLoop(Stepwise):
         batch = batch_of(cell, recurrence.xs)
         with precisely(self.precision):
             found = bodies(cell, *recurrence)
+        # A linear cell is differentiated in JAX, which is faster.
+        found = found[:1] if cell.linear else found
         return [compiled(jaxpr, groups, batch) for jaxpr, groups, _ in found]
+
+
+def _linear(cell, time, weights, xs, noise, carry, start, masks):
+    """The loop of a linear cell; JAX differentiates the form in JAX."""
+    args = (weights, xs, noise, carry, start, masks)
+    last, carries = compiled_loop(cell, time, carry_alone, linear_carries, *args)
+    return last, read(cell, weights, carries, xs, start, masks)

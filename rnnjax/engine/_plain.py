@@ -33,6 +33,14 @@ def linear_loop(
 
     Everything but `a h + b` is done for all steps at once, the readout included.
     """
+    carry, carries = linear_carries(cell, time, weights, xs, noise, carry, start, masks)
+    return carry, read(cell, weights, carries, xs, start, masks)
+
+
+def linear_carries(
+    cell: Cell, time: Time, weights: Any, xs: Any, noise: tuple, carry: Any, start: Start, masks
+) -> tuple[Any, Any]:
+    """The final carry and the carries after all steps."""
     a, b = cell.elements(weights, xs, *noise)
     rates, constants = _over_time(a, b)
 
@@ -44,8 +52,7 @@ def linear_loop(
         new = leave(now, held, jax.tree.map(lambda a, h, b: along(a, b) * h + b, a, held, b))
         return new, new
 
-    carry, carries = time.scan(body, carry, (rates, b, masks))
-    return carry, read(cell, weights, carries, xs, start, masks)
+    return time.scan(body, carry, (rates, b, masks))
 
 
 def _over_time(a: Any, b: Any) -> tuple[list, list]:

@@ -47,11 +47,12 @@ def staged_loop(
     """The final carry, and the carries after all steps."""
     args = (weights, xs, noise, carry, start, masks)
     if time.native:
-        return _compiled(cell, time, _carry_alone, staged_loop, *args)
-    return _run(cell, time, _carry_alone, None, *args)
+        return compiled_loop(cell, time, carry_alone, staged_loop, *args)
+    return _run(cell, time, carry_alone, None, *args)
 
 
-def _carry_alone(carry, s):
+def carry_alone(carry: Any, s: tuple) -> Any:
+    """Keeps the carry of a step."""
     return carry
 
 
@@ -69,8 +70,8 @@ def step(cell: Cell, keep: Callable, constants: Any, carry: Any, row: Any, _: An
 
 
 @at_its_precision
-def _compiled(cell, time, keep, loop, weights, xs, noise, carry, start, masks):
-    """The loop in C++, which `loop` computes in JAX."""
+def compiled_loop(cell, time, keep, loop, weights, xs, noise, carry, start, masks):
+    """The last carry and what is kept of all steps, in C++; `loop` computes the same in JAX."""
 
     def portable(constants, carry, rows, _):
         (weights, start), (xs, noise, masks) = constants, rows
@@ -168,7 +169,7 @@ def _forward(cell, time, *args):
         lambda primal: primal.value, args, is_leaf=lambda a: isinstance(a, CustomVJPPrimal)
     )
     if time.native:
-        last, (carries, s) = _compiled(cell, time, _both, _run_and_keep, *args)
+        last, (carries, s) = compiled_loop(cell, time, _both, _run_and_keep, *args)
     else:
         last, (carries, s) = _run_and_keep(cell, time, *args)
     return (last, carries), (*args, carries, s)

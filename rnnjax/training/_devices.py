@@ -10,9 +10,10 @@ arguments are placed on a `jax.sharding.Mesh` of devices, of one host or of seve
 Any mesh will do. Its axes are made automatic, since the engine leaves the placement of intermediate
 results to the compiler.
 
-A CPU is one device, which runs most of a loop on one core, unless a program begins with
-`jax.config.update("jax_num_cpu_devices", 2)`, or as many as there are cores. Rows or members that
-are divided among these devices then train faster.
+A CPU is one device, and a loop that is compiled from C++ uses all of its cores. Where there is no
+C++ compiler, XLA runs most of a loop on one core, and a program that begins with
+`jax.config.update("jax_num_cpu_devices", 2)`, or as many as there are cores, may train faster with
+rows or members divided among these devices. Arrays that are divided always run in XLA's loop.
 
 Several hosts each run the same program, which begins with `jax.distributed.initialize` and makes
 its mesh of all their devices. If one of them dies, JAX stops the others with an error, within

@@ -37,7 +37,9 @@ NAMES = ("c++", "g++", "clang++")
 SECONDS = 120  # after which a compiler counts as broken
 
 _lock = Lock()
-_failures: dict[str, str] = {}
+_registered: dict[str, ctypes.CDLL] = {}
+_failures: dict[str, str] = {}  # by source file
+_broken: dict[tuple[str, ...], str] = {}  # by compiler
 
 
 class CompilerError(Exception):
@@ -48,9 +50,13 @@ def obstacle() -> str | None:
     """The reason why nothing can be compiled here, or `None`."""
     if os.environ.get("RNNJAX_NATIVE") == "0":
         return "RNNJAX_NATIVE=0 turns compiled loops off"
+    try:
+        command = _command()
+    except ValueError as error:
+        return f"CXX or RNNJAX_CXXFLAGS is not what a shell could read: {error}"
     if not compiler():
         return "no C++ compiler is installed: none of $CXX, " + ", ".join(NAMES) + ", ziglang"
-    return None
+    return _broken.get(command)
 
 
 def wanted() -> bool:
@@ -82,7 +88,7 @@ def _command() -> tuple[str, ...]:
 
 
 def _key(source: str) -> str:
-    text = "\0".join([source, *_command(), *_circumstances()])
+    text = "\0".join([source, *_command(), *_circumstances(compiler()[0])])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -92,68 +98,84 @@ def target(source: str) -> str:
     Raises:
         CompilerError: if it cannot be compiled or loaded.
     """
-    command, key = _command(), _key(source)
+    if reason := obstacle():
+        raise CompilerError(reason)
+    key = _key(source)
     with _lock:
         if key in _failures:
             raise CompilerError(_failures[key])
         try:
-            return _register(key, source, command)
-        except CompilerError as error:
+            return _register(key, source)
+        except (CompilerError, OSError) as error:
             _failures[key] = str(error)
-            raise
+            raise CompilerError(_failures[key]) from error
 
 
-@cache
-def _circumstances() -> tuple[str, ...]:
+@lru_cache(maxsize=8)
+def _circumstances(binary: str) -> tuple[str, ...]:
     """What else an object depends on: the headers, the compiler, jaxlib and the processor."""
     headers = [*sorted(HEADERS.glob("*.h")), Path(jax.ffi.include_dir(), "xla/ffi/api/c_api.h")]
-    binary = os.stat(compiler()[0])
+    found = os.stat(binary)
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         processor = platform.processor()
     texts = [header.read_text() for header in headers]
-    return (*texts, f"{binary.st_size} {binary.st_mtime_ns}", platform.machine(), processor)
+    return (*texts, f"{found.st_size} {found.st_mtime_ns}", platform.machine(), processor)
 
 
-_registered: dict[str, ctypes.CDLL] = {}
-
-
-def _register(key: str, source: str, command: tuple[str, ...]) -> str:
+def _register(key: str, source: str) -> str:
     name = f"rnnjax_loop_{key}"
     if key not in _registered:
-        path = _stored(key) or _build(key, source, command)
+        path = _stored(key) or _build(key, source)
         try:
             library = ctypes.CDLL(str(path))
             handler = jax.ffi.pycapsule(library.rnnjax_loop)
         except (OSError, AttributeError) as error:
+            path.unlink(missing_ok=True)
             raise CompilerError(f"the compiled loop cannot be loaded: {error}") from error
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
         _registered[key] = library
     return name
 
 
-def _build(key: str, source: str, command: tuple[str, ...]) -> Path:
+def _build(key: str, source: str) -> Path:
     folder = _folder()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        file, built = Path(scratch, "loop.cc"), Path(scratch, "loop.so")
-        file.write_text(source)
-        includes = [f"-I{HEADERS}", f"-I{jax.ffi.include_dir()}"]
-        words = [*command, *includes, str(file), "-o", str(built), "-lm", "-lpthread"]
-        try:
-            done = subprocess.run(
-                words, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise CompilerError(f"the compiler {command[0]} failed: {error}") from error
-        if done.returncode or not built.is_file():
-            lines = [line for line in done.stderr.splitlines() if "error" in line]
-            reason = (lines or done.stderr.splitlines() or ["no message"])[0]
-            raise CompilerError(f"the compiler {command[0]} failed: {reason}")
+        built = Path(scratch, "loop.so")
+        if reason := _call(source, built):
+            if _call("int rnnjax_loop;", Path(scratch, "probe.so")):
+                _broken[_command()] = reason
+            raise CompilerError(reason)
         path = folder / f"{key}-{_digest(built)}.so"
         os.replace(built, path)
     return path
+
+
+def _call(source: str, built: Path) -> str | None:
+    """Compiles a file; returns the reason why there is no object."""
+    command = _command()
+    if command in _broken:
+        return _broken[command]
+    file = built.with_suffix(".cc")
+    file.write_text(source)
+    includes = ["-iquote", str(HEADERS), f"-I{jax.ffi.include_dir()}"]
+    words = [*command, *includes, str(file), "-o", str(built), "-lm", "-lpthread"]
+    failed = f"the compiler {command[0]} failed: "
+    try:
+        done = subprocess.run(
+            words, capture_output=True, errors="replace", timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        _broken[command] = failed + f"it took more than {SECONDS} seconds"
+        return _broken[command]
+    except OSError as error:
+        return failed + str(error)
+    if done.returncode == 0 and built.is_file():
+        return None
+    lines = done.stderr.splitlines()
+    return failed + next(iter([*(line for line in lines if "error" in line), *lines]), "no message")
 
 
 def _stored(key: str) -> Path | None:
@@ -175,11 +197,6 @@ def _digest(path: Path) -> str:
 def _folder() -> Path:
     """The user's folder of objects, or one of this process where nobody else may write."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return _usable(home)
-
-
-@lru_cache(maxsize=8)
-def _usable(home: str) -> Path:
     folder = Path(home, "rnnjax")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

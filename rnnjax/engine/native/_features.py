@@ -166,7 +166,8 @@ class Features:
             if node.size == 1:
                 self.line(f"*({at}) = {value}[0];")
             else:
-                self.line(f"store({at} + j, {value}, m);")
+                store = "store_mask" if node.boolean else "store"
+                self.line(f"{store}({at} + j, {value}, m);")
 
 
 def _number(number: float) -> str:

@@ -76,15 +76,15 @@ def place(body: Body) -> Places:
     """Divides a body into parts, phases and turns."""
     outputs: list[Node] = [*body.carry, *body.rows]
     joined = _join(outputs)
+    early = _ahead(in_order(outputs))
     homes: dict[Node, int] = {}
     for number in range(len(body.carry), len(outputs)):
         node = outputs[number]
         of = node.args[0] if isinstance(node, Elementwise) else None
-        if isinstance(of, Concat) and of not in homes:
+        if isinstance(of, Concat) and of not in homes and of not in early:
             homes[of] = number
             outputs[number] = of
     nodes = in_order(outputs)
-    early = _ahead(nodes)
     ahead, step = Part(), Part()
     for node in nodes:
         part = ahead if node in early else step
@@ -125,10 +125,10 @@ def _join(outputs: list[Node]) -> dict[Node, list[tuple[Concat, int]]]:
 
 
 def _ahead(nodes: list[Node]) -> set[Node]:
-    """The products that do not depend on the carry, and all that they need."""
+    """The products of rows and constants, and all that they need."""
     late: set[Node] = set()
     for node in nodes:
-        carried = isinstance(node, Input) and node.group == "carry"
+        carried = isinstance(node, Input) and node.group in ("carry", "next")
         if carried or any(arg in late for arg in arguments(node)):
             late.add(node)
     return set(in_order([n for n in nodes if isinstance(n, Product) and n not in late]))
@@ -207,7 +207,8 @@ def may_overwrite(body: Body, places: Places, row: int, result: int) -> bool:
     """Whether the rows of a result may lie where those of an operand are.
 
     All reads of a row must come before the first write. In one turn a vector of features is read
-    before it is written, so reads and writes of the same features, or of others, do not collide.
+    before it is written, so reads and writes of the same features, or of others, do not collide. A
+    number for the whole row is read at any time.
     """
     number = len(body.carry) + result
     writes = [
@@ -219,7 +220,7 @@ def may_overwrite(body: Body, places: Places, row: int, result: int) -> bool:
     for at, start, size in reads:
         for when, begin, length in writes:
             apart = start + size <= begin or begin + length <= start
-            same = (start, size) == (begin, length)
+            same = (start, size) == (begin, length) and size > 1
             if at > when or (at == when and not (same or apart)):
                 return False
     return True

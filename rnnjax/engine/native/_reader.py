@@ -5,6 +5,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal as Number
 
@@ -49,10 +50,10 @@ class Reader:
         inner = jaxpr.jaxpr
         self.enter_known(inner.constvars, jaxpr.consts)
         for var, group in zip(inner.invars, groups, strict=True):
-            self.enter(var, group, len(batch))
+            self.enter(var, group, batch)
         results = [var for var, keep in zip(inner.outvars, kept, strict=True) if keep]
         self.equate(inner, results)
-        self.body = self.finish([self.output(var, len(batch)) for var in results])
+        self.body = self.finish([self.output(var, batch) for var in results])
 
     def new(self, var: Any, varies: tuple[bool, ...] | None = None) -> Constant:
         """A constant with the type of a variable."""
@@ -66,7 +67,7 @@ class Reader:
             self.env[var] = constant = self.new(var)
             self.known[constant.key] = value
 
-    def enter(self, var: Any, group: Group, lead: int) -> None:
+    def enter(self, var: Any, group: Group, lead: tuple[int, ...]) -> None:
         """An argument of the body."""
         if group == "constant":
             self.env[var] = constant = self.new(var)
@@ -170,13 +171,14 @@ class Reader:
         """The node of a constant that is a factor of products, and whether it is flipped."""
         turned = constant.key in self.flipped
         constant = self.flipped.get(constant.key, constant)
+        self.boolean(constant.dtype)
         if constant.dtype != self.dtype or len(constant.shape) != 2:
-            raise Obstacle("a product with an array of more than two axes is not compiled")
+            raise Obstacle("a product with an array that is no matrix is not compiled")
         node = Input(prod(constant.shape), False, "constant", 0, shared=True)
         return self.want(constant, "matrix", node, lambda a: a), turned
 
-    def argument(self, var: Any, lead: int) -> Any:
-        """A number or node, given how many of the variable's axes are rows."""
+    def argument(self, var: Any, lead: tuple[int, ...], features: tuple = ()) -> Any:
+        """A number or node, given the axes that are rows, and the features of the result."""
         value = self.look(var)
         if isinstance(value, Row):
             return value.node
@@ -184,13 +186,14 @@ class Reader:
             return _plain(value)
         if value.fill is not None:
             return value.fill
-        features, shared = any(value.varies[lead:]), not any(value.varies[:lead])
-        size = prod(value.shape[lead:]) if features else 1
-        node = Input(size, self.boolean(value.dtype), "constant", 0, shared)
-        layout = partial(_lay_out, lead, features, shared, self.rows)
-        return self.want(value, lead, node, layout)
+        at = len(lead)
+        shape = features if any(value.varies[at:]) and features else value.shape[at:]
+        shape, shared = shape if any(value.varies[at:]) else (1,), not any(value.varies[:at])
+        node = Input(prod(shape), self.boolean(value.dtype), "constant", 0, shared)
+        layout = partial(_lay_out, () if shared else lead, at, shape)
+        return self.want(value, (lead, shape), node, layout)
 
-    def output(self, var: Any, lead: int) -> Node:
+    def output(self, var: Any, lead: tuple[int, ...]) -> Node:
         """The node of a result, which is one of its own."""
         boolean = self.boolean(var.aval.dtype)
         return Elementwise(_size(var, lead), boolean, "copy", (self.argument(var, lead),))
@@ -204,19 +207,25 @@ class Reader:
 def _real_dtype(jaxpr: Any) -> np.dtype:
     kinds = {a.dtype for a in jaxpr.out_avals if a.dtype != np.bool_} or {np.dtype("float32")}
     if len(kinds) > 1 or not kinds <= {np.dtype("float32"), np.dtype("float64")}:
-        raise Obstacle(f"{' and '.join(sorted(map(str, kinds)))} is not compiled")
+        raise Obstacle(f"results of {' and '.join(sorted(map(str, kinds)))} are not compiled")
     return kinds.pop()
 
 
-def _lay_out(lead: int, features: bool, shared: bool, rows: int, a: Any) -> Any:
-    """A constant as `[features]`, or `[rows, features]` if rows differ."""
-    if not features:
-        a = a[(..., *(0,) * (a.ndim - lead))][..., None]
-    return a[(0,) * lead].reshape(-1) if shared else a.reshape(rows, -1)
+def _lay_out(lead: tuple[int, ...], axes: int, shape: tuple[int, ...], a: Any) -> Any:
+    """A constant, `axes` of rows in front, as `[features]`, or `[rows, features]` if rows differ.
+
+    It may lack axes, or have them with length 1, along which it does not vary.
+    """
+    a = a.reshape((1,) * (axes - a.ndim) + a.shape)
+    a = a if lead else a[(0,) * axes]
+    at = len(lead)
+    if shape == (1,):
+        a = a[(..., *(0,) * (a.ndim - at))][..., None]
+    return jnp.broadcast_to(a, (*lead, *shape)).reshape(*([prod(lead)] if lead else []), -1)
 
 
-def _size(var: Any, lead: int) -> int:
-    return prod(var.aval.shape[lead:])
+def _size(var: Any, lead: tuple[int, ...]) -> int:
+    return prod(var.aval.shape[len(lead) :])
 
 
 def _plain(number: Any) -> Any:

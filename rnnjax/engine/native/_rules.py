@@ -25,11 +25,11 @@ _REDUCTIONS = {"reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min"}
 _ARITHMETIC = frozenset(("add", "ge", "gt", "le", "lt", "max", "min", "mul", "rem", "sub"))
 
 
-Rule = Callable[[Reader, Any, int], list[Row]]
+Rule = Callable[[Reader, Any, tuple[int, ...]], list[Row]]
 
 
 def rule(name: str) -> Rule:
-    """The rule of a primitive: of the reader, an equation and the number of axes of rows.
+    """The rule of a primitive: of the reader, an equation and the axes of rows.
 
     Raises:
         Obstacle: if there is none.
@@ -40,24 +40,29 @@ def rule(name: str) -> Rule:
     return found
 
 
-def _size(var: Any, lead: int) -> int:
-    return prod(var.aval.shape[lead:])
+def _size(var: Any, lead: tuple[int, ...]) -> int:
+    return prod(var.aval.shape[len(lead) :])
 
 
-def _elementwise(reader: Reader, equation: Any, lead: int, function: str = "") -> list[Row]:
+def _elementwise(
+    reader: Reader, equation: Any, lead: tuple[int, ...], function: str = ""
+) -> list[Row]:
     name = function or equation.primitive.name
     (out,) = equation.outvars
-    args = tuple(reader.argument(var, lead) for var in equation.invars)
+    features = out.aval.shape[len(lead) :]
+    args = tuple(reader.argument(var, lead, features) for var in equation.invars)
     if equation.primitive.name == "add_any" and 0.0 in args:  # the sum of gradients
         (same,) = (arg for arg in args if isinstance(arg, Node))
         return [Row(same, lead)]
     if name in _ARITHMETIC and any(isinstance(arg, Node) and arg.boolean for arg in args):
         raise Obstacle(f"{name} of truth values is not compiled")
-    boolean = reader.boolean(out.aval.dtype)
-    return [Row(Elementwise(_size(out, lead), boolean, name, args), lead)]
+    size, boolean = _size(out, lead), reader.boolean(out.aval.dtype)
+    if any(_width(arg) not in (1, size) for arg in args):
+        raise Obstacle(f"{name} along some of the features is not compiled")
+    return [Row(Elementwise(size, boolean, name, args), lead)]
 
 
-def _select(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _select(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     if len(equation.invars) != 3:
         raise Obstacle("select_n of more than two cases is not compiled")
     which, *_ = equation.invars
@@ -66,17 +71,17 @@ def _select(reader: Reader, equation: Any, lead: int) -> list[Row]:
     return _elementwise(reader, equation, lead, "select")
 
 
-def _clamp(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _clamp(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     return _elementwise(reader, equation, lead, "clamp")
 
 
-def _integer_pow(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _integer_pow(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (out,) = equation.outvars
     args = (reader.argument(equation.invars[0], lead), float(equation.params["y"]))
     return [Row(Elementwise(_size(out, lead), False, "integer_pow", args), lead)]
 
 
-def _convert(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _convert(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (var,), (out,) = equation.invars, equation.outvars
     node = reader.argument(var, lead)
     if reader.boolean(out.aval.dtype) == node.boolean:
@@ -86,51 +91,48 @@ def _convert(reader: Reader, equation: Any, lead: int) -> list[Row]:
     return [Row(Elementwise(node.size, False, "select", (node, 0.0, 1.0)), lead)]
 
 
-def _reshape(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _reshape(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     var, out = equation.invars[0], equation.outvars[0]
-    node = reader.argument(var, lead)
-    shape = out.aval.shape
-    if equation.params.get("dimensions") is not None:
+    node, shape = reader.argument(var, lead), out.aval.shape
+    if equation.primitive.name == "reshape" and equation.params["dimensions"] is not None:
         raise Obstacle("reshape in another order is not compiled")
-    for new in range(len(shape) + 1):
-        if prod(shape[:new]) == reader.rows and prod(shape[new:]) == node.size:
-            return [Row(node, new)]
-    raise Obstacle("reshape that mixes rows and features is not compiled")
+    fits = [n for n in range(len(shape) + 1) if prod(shape[:n]) == reader.rows]
+    if not fits or prod(shape[fits[0] :]) != node.size:
+        raise Obstacle("reshape that mixes rows and features is not compiled")
+    # An axis of length 1 may be one of either kind; it stays what it was.
+    new = max([n for n in fits if n <= len(lead)], default=fits[0])
+    return [Row(node, shape[:new])]
 
 
-def _transpose(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _transpose(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     if list(equation.params["permutation"]) != sorted(equation.params["permutation"]):
         raise Obstacle("transpose of rows is not compiled")
     return [Row(reader.argument(equation.invars[0], lead), lead)]
 
 
-def _broadcast(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _broadcast(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (out,), params = equation.outvars, equation.params
     node, shape = reader.argument(equation.invars[0], lead), out.aval.shape
-    dims = params["broadcast_dimensions"]
-    if tuple(dims[:lead]) != tuple(range(lead)) or shape[:lead] != _lead(equation.invars[0], lead):
+    dims, at = params["broadcast_dimensions"], len(lead)
+    if tuple(dims[:at]) != tuple(range(at)) or shape[:at] != lead:
         raise Obstacle("broadcast_in_dim along new rows is not compiled")
-    size = prod(shape[lead:])
+    size = prod(shape[at:])
     if node.size not in (1, size):
         raise Obstacle("broadcast_in_dim along some of the features is not compiled")
     same = node.size == size
     return [Row(node if same else Elementwise(size, node.boolean, "copy", (node,)), lead)]
 
 
-def _lead(var: Any, lead: int) -> tuple[int, ...]:
-    return var.aval.shape[:lead]
-
-
-def _feature_axis(name: str, shape: tuple[int, ...], lead: int, axis: int) -> int:
+def _feature_axis(name: str, shape: tuple[int, ...], lead: tuple[int, ...], axis: int) -> int:
     """Features per entry of an axis along which they may be cut and joined."""
-    if axis < lead or prod(shape[lead:axis]) != 1:
+    if axis < len(lead) or prod(shape[len(lead) : axis]) != 1:
         raise Obstacle(
             f"{name} along an axis that is not the first of the features is not compiled"
         )
     return prod(shape[axis + 1 :])
 
 
-def _slice(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _slice(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (var,), params = equation.invars, equation.params
     shape, starts = var.aval.shape, params["start_indices"]
     cut = [
@@ -169,7 +171,7 @@ def _width(arg: Node | float) -> int:
     return arg.size if isinstance(arg, Node) else 1
 
 
-def _split(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _split(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (var,), params = equation.invars, equation.params
     each = _feature_axis("split", var.aval.shape, lead, params["axis"])
     node, at, found = reader.argument(var, lead), 0, []
@@ -179,14 +181,14 @@ def _split(reader: Reader, equation: Any, lead: int) -> list[Row]:
     return found
 
 
-def _concatenate(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _concatenate(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (out,) = equation.outvars
     _feature_axis("concatenate", out.aval.shape, lead, equation.params["dimension"])
     parts = tuple(_part(reader, var, lead) for var in equation.invars)
     return [Row(_join(_size(out, lead), reader.boolean(out.aval.dtype), parts), lead)]
 
 
-def _part(reader: Reader, var: Any, lead: int) -> Node:
+def _part(reader: Reader, var: Any, lead: tuple[int, ...]) -> Node:
     """A part of a row, with its own features even if they are all the same."""
     node, size = reader.argument(var, lead), _size(var, lead)
     if isinstance(node, Node) and node.size == size:
@@ -200,7 +202,7 @@ def _join(size: int, boolean: bool, parts: tuple[Node, ...]) -> Node:
     return Concat(size, boolean, tuple(part for part in parts if part.size))
 
 
-def _pad(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _pad(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (var, fill), (out,) = equation.invars, equation.outvars
     padded = [axis for axis, p in enumerate(equation.params["padding_config"]) if p != (0, 0, 0)]
     node = _part(reader, var, lead)
@@ -210,23 +212,23 @@ def _pad(reader: Reader, equation: Any, lead: int) -> list[Row]:
     if len(padded) > 1 or inner or low < 0 or high < 0:
         raise Obstacle("pad between features, or of several axes, is not compiled")
     each = _feature_axis("pad", var.aval.shape, lead, padded[0])
-    number = reader.argument(fill, 0)
+    number = reader.argument(fill, ())
     ends = [Elementwise(n * each, False, "copy", (number,)) for n in (low, high)]
     return [
         Row(_join(_size(out, lead), reader.boolean(out.aval.dtype), (ends[0], node, ends[1])), lead)
     ]
 
 
-def _reduce(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _reduce(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (var,), axes = equation.invars, equation.params["axes"]
     shape, node = var.aval.shape, reader.argument(var, lead)
-    over = [axis for axis in axes if shape[axis] != 1]
-    new = lead - sum(axis < lead for axis in axes)
-    if any(axis < lead for axis in over):
+    over, at = [axis for axis in axes if shape[axis] != 1], len(lead)
+    new = tuple(n for axis, n in enumerate(lead) if axis not in axes)
+    if any(axis < at for axis in over):
         raise Obstacle(f"{equation.primitive.name} over rows is not compiled")
     if not over:
         return [Row(node, new)]
-    if prod(n for axis, n in enumerate(shape) if axis >= lead and axis not in axes) != 1:
+    if prod(n for axis, n in enumerate(shape) if axis >= at and axis not in axes) != 1:
         raise Obstacle(f"{equation.primitive.name} over some of the features is not compiled")
     return [Row(Reduce(1, False, _REDUCTIONS[equation.primitive.name], _real(node)), new)]
 
@@ -237,7 +239,7 @@ def _real(node: Node) -> Node:
     return node
 
 
-def _dot(reader: Reader, equation: Any, lead: int) -> list[Row]:
+def _dot(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (left, right), (out,) = equation.invars, equation.outvars
     (over_left, over_right), (batch, _) = equation.params["dimension_numbers"]
     flipped = isinstance(reader.look(left), Constant)
@@ -245,13 +247,13 @@ def _dot(reader: Reader, equation: Any, lead: int) -> list[Row]:
     over_row, over = (over_right, over_left) if flipped else (over_left, over_right)
     if batch or isinstance(reader.look(matrix), Row) or len(over) != 1:
         raise Obstacle("dot_general of two arrays that both have rows is not compiled")
-    shape = row.aval.shape
-    if len(shape) != lead + 1 or over_row != (lead,) or (flipped and prod(shape[:lead]) != 1):
+    shape, at = row.aval.shape, len(lead)
+    if len(shape) != at + 1 or tuple(over_row) != (at,) or (flipped and prod(lead) != 1):
         raise Obstacle("dot_general over other axes than the features is not compiled")
     factor, turned = reader.matrix(reader.look(matrix))
-    size = prod(out.aval.shape) // prod(shape[:lead])
+    size = prod(out.aval.shape) // prod(lead)
     node = Product(size, False, _part(reader, row, lead), factor, (over[0] == 1) != turned)
-    return [Row(node, 0 if flipped else lead)]
+    return [Row(node, () if flipped else lead)]
 
 
 RULES: dict[str, Rule] = {

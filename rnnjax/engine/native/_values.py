@@ -8,10 +8,10 @@ from ._rows import Input, Node
 
 
 class Row(NamedTuple):
-    """An array that has rows: its node, and how many of its axes are rows."""
+    """An array that has rows: its node, and the sizes of its axes that are rows."""
 
     node: Node
-    lead: int
+    lead: tuple[int, ...]
 
 
 class Constant(NamedTuple):
@@ -41,8 +41,8 @@ class Reader(Protocol):
         """The value of a variable."""
         ...
 
-    def argument(self, var: Any, lead: int) -> Any:
-        """A number or node, given how many of the variable's axes are rows."""
+    def argument(self, var: Any, lead: tuple[int, ...], features: tuple = ()) -> Any:
+        """A number or node, given the axes that are rows, and the features of the result."""
         ...
 
     def boolean(self, dtype: Any) -> bool:

@@ -1,272 +1,195 @@
-// Vectors of features, and elementary functions of them, in the extensions of GCC and Clang.
+// Elementary functions of vectors, and reductions.
 //
-// The same source serves AVX-512, AVX2, SSE and NEON. `exp`, `expm1`, `tanh`, `logistic`, `log` and
-// `log1p` are straight vector code, within 4 units in the last place; the rest calls the C library.
-// NaN and infinities are what IEEE 754 says; `logistic` is 0 where it would not be a normal number.
-// Each polynomial interpolates at Chebyshev points.
+// `exp`, `expm1`, `tanh`, `logistic`, `log` and `log1p` are straight vector code; the rest calls the C
+// library lane by lane. Every result is within 4 units in the last place. NaN, infinities and the
+// signs of zeros are those of C. Two results depart from it near the least normal number: `log` of
+// a denormal number is that of zero, and `logistic` is zero where it would be denormal. Halves are
+// computed in `expm1`: a processor that flushes denormal numbers gives 0 for arguments below twice
+// the least normal number.
+//
+// The polynomials have the least largest error, relative to the function.
 #pragma once
-#include <stdint.h>
-
-#if defined(__AVX512F__)
-#define RNN_WIDTH 64
-#elif defined(__AVX__)
-#define RNN_WIDTH 32
-#else
-#define RNN_WIDTH 16
-#endif
+#include "vector.h"
 
 namespace rnn {
 
-// The numbers in which a type differs.
+// The constants that differ between types.
 template <class T> struct Real;
 
 template <> struct Real<float> {
-  typedef int32_t Bits;
   static constexpr int mantissa = 23, bias = 127;
-  static constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  static constexpr float least = -104, most = 89;  // where exp is 0 and infinite
-  static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.4286068203094173e-06f;
-  static constexpr float tiny = 1.17549435e-38f, lift = 33554432.0f;  // normal from here; 2^25
-  static constexpr int lifted = 25;
-  // (e^r - 1 - r) / r^2 for |r| up to log(2) / 2.
-  static constexpr float exp[] = {0.5f, 0.16666576998242924f, 0.041666554627878084f,
-                                  0.008363177629994445f, 0.0013926181810489343f};
-  // (log((1 + s) / (1 - s)) / s - 2) / s^2 as a function of s^2, for log(1/2) / 2 to log(2) / 2.
-  static constexpr float log[] = {0.6666666655445466f, 0.40000121874506667f, 0.2855081687937602f,
-                                  0.2333057432907243f};
+  static constexpr float tiny = 1.17549435e-38f;  // the least normal number
+  static constexpr float inf = __builtin_inff(), nan = __builtin_nanf("");
+  static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-06f;
+  static constexpr float exp_least = -104, exp_most = 89;  // exp is 0 and infinite beyond
+  static constexpr float tanh_most = 10;                    // tanh is 1 from here
+  // (e^r - 1) / r for |r| <= log(2) / 2.
+  static constexpr float exp[] = {1.0f,
+                                  0.499999981495816435f,
+                                  0.166665434299804061f,
+                                  0.0416672008287400826f,
+                                  0.00836654639129506751f,
+                                  0.0013882500944411534f};
+  // (log(1 + f) - f + f^2 / 2) / f^3 for |f| <= 1 / 3.
+  static constexpr float log[] = {0.333332659367015298f,  -0.250042433877839904f,
+                                  0.200079281498271846f,  -0.164721517149405814f,
+                                  0.140421201480037692f,  -0.151234094826048065f,
+                                  0.138213753700675327f};
 };
 
 template <> struct Real<double> {
-  typedef int64_t Bits;
   static constexpr int mantissa = 52, bias = 1023;
-  static constexpr double magic = 6755399441055744.0;
-  static constexpr double least = -746, most = 710;
+  static constexpr double tiny = 2.2250738585072014e-308;
+  static constexpr double inf = __builtin_inf(), nan = __builtin_nan("");
   static constexpr double ln2_high = 0.6931471803691238, ln2_low = 1.9082149292705877e-10;
-  static constexpr double tiny = 2.2250738585072014e-308, lift = 18014398509481984.0;
-  static constexpr int lifted = 54;
-  static constexpr double exp[] = {0.5,
-                                   0.1666666666666667,
-                                   0.04166666666666667,
-                                   0.008333333333326136,
-                                   0.001388888888888375,
-                                   0.00019841269874815834,
-                                   2.480158732554432e-05,
-                                   2.7557255406285044e-06,
-                                   2.7557273647451087e-07,
-                                   2.5105214474751413e-08,
-                                   2.0914685161418067e-09};
-  static constexpr double log[] = {0.6666666666666666,  0.4000000000000088,  0.28571428570803253,
-                                   0.22222222391794727, 0.18181795631498243, 0.15386240172447838,
-                                   0.13268760562036724, 0.1308675766695207};
+  static constexpr double exp_least = -746, exp_most = 710, tanh_most = 20;
+  static constexpr double exp[] = {1.0,
+                                   0.500000000000000001,
+                                   0.166666666666666765,
+                                   0.0416666666666665082,
+                                   0.00833333333332165499,
+                                   0.00138888888889626089,
+                                   0.000198412698860713784,
+                                   0.0000248015871722142991,
+                                   2.7557244256290801e-6,
+                                   2.75574027954379999e-7,
+                                   2.51090237266092139e-8,
+                                   2.08753209392249413e-9};
+  static constexpr double log[] = {
+      0.333333333333383867,  -0.250000000000159895, 0.199999999981255339,  -0.166666666624386362,
+      0.142857145207580678,  -0.125000004246554747, 0.11111096795235545,   -0.0999997794286816829,
+      0.0909139889545029677, -0.0833400203283715073, 0.0768226270029812682, -0.0713039391643353916,
+      0.0679220237888735789, -0.0639406253532129908, 0.049557181689116616,  -0.0455975326584704072,
+      0.0886173613861559438, -0.0865018954433452309};
 };
 
-template <class T> struct Lanes {
-  typedef typename Real<T>::Bits Bits;
-  typedef T V __attribute__((vector_size(RNN_WIDTH)));
-  typedef Bits VI __attribute__((vector_size(RNN_WIDTH)));
-  static constexpr int n = RNN_WIDTH / sizeof(T);
-};
-template <class T> using V = typename Lanes<T>::V;    // a vector of numbers
-template <class T> using VI = typename Lanes<T>::VI;  // of integers, or of truth values
+// Signs and comparisons.
 
-// Subtracting zero changes nothing, and so the compiler leaves a broadcast.
-template <class T> inline V<T> all(T x) { return x - V<T>{}; }
-
-template <class A, class B> inline A bits(B x) {
-  static_assert(sizeof(A) == sizeof(B));
-  A y;
-  __builtin_memcpy(&y, &x, sizeof y);
-  return y;
-}
-
-template <class T> inline V<T> load_all(const T* p) {
-  V<T> x;
-  __builtin_memcpy(&x, p, sizeof x);
-  return x;
-}
-template <class T> inline V<T> load_some(const T* p, long n) {
-  if (n == Lanes<T>::n) return load_all(p);
-  V<T> x = {};
-  for (long i = 0; i < n; ++i) x[i] = p[i];
-  return x;
-}
-template <class T> inline void store_some(T* p, V<T> x, long n) {
-  if (n == Lanes<T>::n) {
-    __builtin_memcpy(p, &x, sizeof x);
-  } else {
-    for (long i = 0; i < n; ++i) p[i] = x[i];
-  }
-}
-inline V<float> load(const float* p) { return load_all(p); }
-inline V<double> load(const double* p) { return load_all(p); }
-inline V<float> load(const float* p, long n) { return load_some(p, n); }
-inline V<double> load(const double* p, long n) { return load_some(p, n); }
-inline void store(float* p, V<float> x) { __builtin_memcpy(p, &x, sizeof x); }
-inline void store(double* p, V<double> x) { __builtin_memcpy(p, &x, sizeof x); }
-inline void store(float* p, V<float> x, long n) { store_some(p, x, n); }
-inline void store(double* p, V<double> x, long n) { store_some(p, x, n); }
-
-// Truth values have all bits set, or none; in memory they are `bool`.
-
-template <class T> inline VI<T> mask(bool x) { return VI<T>{} - typename Real<T>::Bits(x); }
-template <class T> inline VI<T> load_mask(const bool* p, long n) {
-  VI<T> x = {};
-  for (long i = 0; i < n; ++i) x[i] = -typename Real<T>::Bits(p[i]);
-  return x;
-}
-template <class I> inline void store_mask(bool* p, I x, long n) {
-  for (long i = 0; i < n; ++i) p[i] = x[i] != 0;
-}
-inline void store(bool* p, VI<float> x, long n) { store_mask(p, x, n); }
-inline void store(bool* p, VI<double> x, long n) { store_mask(p, x, n); }
-
-template <class T> inline V<T> select(VI<T> which, V<T> a, V<T> b) { return which ? a : b; }
-template <class T> inline VI<T> select(VI<T> which, VI<T> a, VI<T> b) { return which ? a : b; }
-template <class T> inline VI<T> is_finite(V<T> x) { return x - x == all<T>(0); }
-
-template <class T> inline V<T> abs(V<T> x) {
-  return bits<V<T>>(bits<VI<T>>(x) & ~bits<VI<T>>(all<T>(T(-0.0))));
-}
-template <class T> inline V<T> copysign(V<T> x, V<T> sign) {
-  return bits<V<T>>(bits<VI<T>>(x) | (bits<VI<T>>(sign) & bits<VI<T>>(all<T>(T(-0.0)))));
-}
-template <class T> inline V<T> max(V<T> a, V<T> b) { return (a > b) | (a != a) ? a : b; }
-template <class T> inline V<T> min(V<T> a, V<T> b) { return (a < b) | (a != a) ? a : b; }
-template <class T> inline V<T> sign(V<T> x) {
+template <class T> RNN_INLINE VI<T> sign_bit() { return bits<VI<T>>(all<T>(T(-0.0))); }
+template <class T> RNN_INLINE V<T> abs(V<T> x) { return bits<V<T>>(bits<VI<T>>(x) & ~sign_bit<T>()); }
+template <class T> RNN_INLINE V<T> max(V<T> a, V<T> b) { return ((a > b) | (a != a)) ? a : b; }
+template <class T> RNN_INLINE V<T> min(V<T> a, V<T> b) { return ((a < b) | (a != a)) ? a : b; }
+template <class T> RNN_INLINE V<T> sign(V<T> x) {
   return x > all<T>(0) ? all<T>(1) : x < all<T>(0) ? all<T>(-1) : x;
 }
+// `x` between two bounds; NaN remains.
+template <class T> RNN_INLINE V<T> clamp(V<T> x, T least, T most) {
+  V<T> low = all<T>(least), high = all<T>(most);
+#if defined(__SSE2__) && !defined(__clang__)
+  // GCC finds the one instruction for a minimum only where the bound is not a known constant.
+  __asm__("" : "+v"(low), "+v"(high));
+#endif
+  x = high < x ? high : x;
+  return low > x ? low : x;
+}
 
-// Exponentials: x = k log(2) + r.
-
-template <class T, int n> inline V<T> polynomial(const T (&c)[n], V<T> x) {
+template <class T, int n> RNN_INLINE V<T> polynomial(const T (&c)[n], V<T> x) {
   V<T> y = all<T>(c[n - 1]);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (int i = n - 2; i >= 0; --i) y = y * x + c[i];
   return y;
 }
 
-// e^r - 1 in `y`, and k, which is whole.
-template <class T> inline V<T> reduce(V<T> x, V<T>& y) {
+// Exponentials: x = k log(2) + r. The sum of x / log(2) and a large number is rounded to an integer
+// whose last bits are k + offset. A coarse r has the error of log(2), k times.
+template <class T, int offset, bool coarse = false> struct Exponent {
   typedef Real<T> R;
-  V<T> k = x * T(1.4426950408889634) + R::magic;
-  k -= R::magic;
-  V<T> r = x - k * R::ln2_high;
-  r = r - k * R::ln2_low;
-  y = polynomial<T>(R::exp, r) * (r * r) + r;
-  return k;
-}
+  V<T> sum, k, rest;
 
-// 2^k, for a k that gives a normal number.
-template <class T> inline V<T> power(V<T> k) {
+  RNN_INLINE explicit Exponent(V<T> x) {
+    constexpr T large = T(3) * T(1ll << (R::mantissa - 1)) + T(offset);
+    sum = x * T(1.4426950408889634) + large;
+    k = sum - large;
+    if constexpr (coarse) {
+      rest = x - k * T(0.69314718055994531);
+    } else {
+      rest = (x - k * R::ln2_high) - k * R::ln2_low;
+    }
+  }
+  RNN_INLINE V<T> quotient() const { return polynomial<T>(R::exp, rest); }  // (e^r - 1) / r
+  RNN_INLINE V<T> exp() const { return quotient() * rest + T(1); }
+  RNN_INLINE V<T> expm1() const { return quotient() * rest; }
+  // 2^(k + offset - bias).
+  RNN_INLINE V<T> power() const { return bits<V<T>>(bits<VU<T>>(sum) << R::mantissa); }
+};
+
+// 2^k is two factors, for results that are denormal or nearly infinite: the offset is twice the bias,
+// and so the halves of the last bits have the bias once.
+template <class T> RNN_INLINE V<T> exp(V<T> x) {
   typedef Real<T> R;
-  const VI<T> whole = bits<VI<T>>(k + R::magic) - bits<VI<T>>(all<T>(R::magic));
-  return bits<V<T>>((whole + R::bias) << R::mantissa);
+  const Exponent<T, 2 * R::bias> e(clamp<T>(x, R::exp_least, R::exp_most));
+  const VU<T> whole = bits<VU<T>>(e.sum), half = whole >> 1;
+  return e.exp() * bits<V<T>>(half << R::mantissa) * bits<V<T>>((whole - half) << R::mantissa);
 }
 
-template <class T> inline V<T> exp(V<T> x) {
-  x = x > all<T>(Real<T>::most) ? all<T>(Real<T>::most) : x;
-  x = x < all<T>(Real<T>::least) ? all<T>(Real<T>::least) : x;
-  V<T> y;
-  const V<T> k = reduce<T>(x, y);
-  const V<T> half = (k * T(0.5) + Real<T>::magic) - Real<T>::magic;
-  return (y + T(1)) * power<T>(half) * power<T>(k - half);  // in two factors, for the least numbers
-}
-
-template <class T> inline V<T> expm1(V<T> x) {
-  const V<T> least = all<T>(-Real<T>::mantissa - 3), most = all<T>(Real<T>::most);
-  V<T> z = x > most ? most : x;
-  z = z < least ? least : z;
-  V<T> y;
-  const V<T> k = reduce<T>(z, y);
-  const V<T> half = (k * T(0.5) + Real<T>::magic) - Real<T>::magic;
-  const V<T> one = power<T>(half), two = power<T>(k - half);
-  const V<T> large = (y + T(1)) * one * two, scale = one * two;
-  const V<T> small = y * scale + (scale - T(1));
-  const V<T> found = k > all<T>(Real<T>::mantissa + 1) ? large : small;
-  return x == all<T>(0) ? x : found;
-}
-
-template <class T> inline V<T> tanh(V<T> x) {
-  const V<T> least = all<T>(-Real<T>::mantissa - 3);
-  V<T> z = abs<T>(x) * T(-2);
-  z = z < least ? least : z;
-  V<T> y;
-  const V<T> scale = power<T>(reduce<T>(z, y));
-  const V<T> e = y * scale + (scale - T(1));
-  return copysign<T>(abs<T>(e) / (e + T(2)), x);
-}
-
-template <class T> inline V<T> logistic(V<T> x) { return T(1) / (T(1) + exp<T>(-x)); }
-
-// Logarithms: x = 2^e (1 + f), where 1 + f is between the roots of 1/2 and 2.
-
-template <class T> inline V<T> log(V<T> x) {
+// The largest power is infinite, and so the result is 0 where it would not be a normal number.
+template <class T> RNN_INLINE V<T> logistic(V<T> x) {
   typedef Real<T> R;
-  const VI<T> low = x < all<T>(R::tiny);
-  const V<T> lifted = low ? x * R::lift : x;
-  const VI<T> whole = bits<VI<T>>(lifted);
-  const VI<T> root = bits<VI<T>>(all<T>(T(0.70710678118654752)));
-  const VI<T> exponent = (whole - root) >> R::mantissa;
-  const V<T> f = bits<V<T>>(whole - (exponent << R::mantissa)) - T(1);
-  V<T> e = __builtin_convertvector(exponent, V<T>);
-  e = low ? e - T(R::lifted) : e;
-  const V<T> s = f / (f + T(2)), square = s * s, half = f * f * T(0.5);
-  const V<T> rest = polynomial<T>(R::log, square) * square;
-  V<T> y = e * R::ln2_high + (f - (half - (s * (half + rest) + e * R::ln2_low)));
-  y = x == all<T>(T(__builtin_inf())) ? x : y;
-  y = x == all<T>(0) ? all<T>(-T(__builtin_inf())) : y;
-  return (x < all<T>(0)) | (x != x) ? all<T>(T(__builtin_nan(""))) : y;
+  const Exponent<T, R::bias> e(-clamp<T>(x, -R::exp_most, 2 * R::tanh_most));
+  return T(1) / (e.exp() * e.power() + T(1));
 }
 
-template <class T> inline V<T> log1p(V<T> x) {
+// Zeros are subtracted, not added: they keep the sign of x.
+template <class T> RNN_INLINE V<T> expm1(V<T> x) {
+  typedef Real<T> R;
+  const Exponent<T, R::bias - 1> e(clamp<T>(x, -R::mantissa, R::exp_most));
+  const V<T> half = e.power();
+  return (e.expm1() * half - (T(0.5) - half)) * T(2);
+}
+// y / (y + 2) for y = e^2x - 1: the larger |k| is, the less does an error of y matter.
+template <class T> RNN_INLINE V<T> tanh(V<T> x) {
+  typedef Real<T> R;
+  const V<T> z = clamp<T>(x, -R::tanh_most, R::tanh_most);
+  const Exponent<T, R::bias, true> e(z + z);
+  const V<T> power = e.power(), y = e.expm1() * power - (T(1) - power);
+  return y / (y + T(2));
+}
+
+// Logarithms: x = 2^-n (1 + f) for 1 + f between 2/3 and 4/3. The bits of x less those of 2/3 are
+// the bits of 1 + f less those of 2/3, and before them -n, from here with its bias.
+template <class T> struct Fraction {
+  typedef Real<T> R;
+  typedef typename Bits<T>::U U;
+  static constexpr U mask = (U(1) << R::mantissa) - 1;
+  static constexpr U one = U(R::bias) << R::mantissa;
+  static constexpr U least = one - (mask + 1) / 3 * 2;  // the bits of 2/3
+  VU<T> shifted;
+
+  RNN_INLINE explicit Fraction(V<T> x) : shifted(bits<VU<T>>(x) + (one - least)) {}
+  RNN_INLINE V<T> less_one() const { return bits<V<T>>((shifted & mask) + least) - T(1); }  // f
+  RNN_INLINE VU<T> field() const { return shifted & ~mask; }
+  // n: the field becomes the last bits of a large number.
+  RNN_INLINE V<T> negative() const {
+    constexpr T large = T(1ll << R::mantissa);
+    return (large + T(R::bias)) - bits<V<T>>((shifted >> R::mantissa) | bits<VU<T>>(all<T>(large)));
+  }
+};
+
+// log(2^-n (1 + f)), put right where `x` is not a positive normal number. Zeros are subtracted.
+template <class T> RNN_INLINE V<T> log_of(V<T> n, V<T> f, V<T> x) {
+  typedef Real<T> R;
+  const V<T> square = f * f;
+  const V<T> rest = polynomial<T>(R::log, f) * (square * f) - n * R::ln2_low;
+  V<T> y = (f - (square * T(0.5) - rest)) - n * R::ln2_high;
+  y = x < all<T>(R::inf) ? y : x;
+  return x >= all<T>(R::tiny) ? y : x >= all<T>(0) ? all<T>(-R::inf) : all<T>(R::nan);
+}
+
+template <class T> RNN_INLINE V<T> log(V<T> x) {
+  const Fraction<T> u(x);
+  return log_of<T>(u.negative(), u.less_one(), x);
+}
+
+// 1 + x = 2^-n (1 + f) gives f = 2^n x - (1 - 2^n). Twice 2^n is always a finite power of two.
+template <class T> RNN_INLINE V<T> log1p(V<T> x) {
+  typedef Fraction<T> F;
   const V<T> u = x + T(1);
-  const V<T> y = log<T>(u) + (x - (u - T(1))) / u;
-  const VI<T> plain = (u == all<T>(0)) | (u == all<T>(T(__builtin_inf())));
-  return u == all<T>(1) ? x : plain ? log<T>(u) : y;
+  const F v(u);
+  const VU<T> field = v.field();
+  const V<T> scaled = bits<V<T>>(bits<VU<T>>(x) + F::one - field);
+  const V<T> twice = bits<V<T>>((2 * F::one + (F::mask + 1)) - field);
+  return log_of<T>(v.negative(), scaled - (T(1) - twice * T(0.5)), u);
 }
-
-// The rest, one number after the other.
-
-#define RNN_EACH(name)                                                                       \
-  inline float name##_of(float x) { return __builtin_##name##f(x); }                         \
-  inline double name##_of(double x) { return __builtin_##name(x); }                          \
-  template <class T> inline V<T> name(V<T> x) {                                              \
-    for (int i = 0; i < Lanes<T>::n; ++i) x[i] = name##_of(T(x[i]));                         \
-    return x;                                                                                \
-  }
-RNN_EACH(sqrt)
-RNN_EACH(cbrt)
-RNN_EACH(exp2)
-RNN_EACH(erf)
-RNN_EACH(erfc)
-RNN_EACH(sin)
-RNN_EACH(cos)
-RNN_EACH(tan)
-RNN_EACH(asin)
-RNN_EACH(acos)
-RNN_EACH(atan)
-RNN_EACH(sinh)
-RNN_EACH(cosh)
-RNN_EACH(asinh)
-RNN_EACH(acosh)
-RNN_EACH(atanh)
-RNN_EACH(floor)
-RNN_EACH(ceil)
-#undef RNN_EACH
-
-template <class T> inline V<T> rsqrt(V<T> x) { return T(1) / sqrt<T>(x); }
-
-#define RNN_EACH(name, function)                                                             \
-  inline float name##_of(float x, float y) { return __builtin_##function##f(x, y); }         \
-  inline double name##_of(double x, double y) { return __builtin_##function(x, y); }         \
-  template <class T> inline V<T> name(V<T> x, V<T> y) {                                      \
-    for (int i = 0; i < Lanes<T>::n; ++i) x[i] = name##_of(T(x[i]), T(y[i]));                \
-    return x;                                                                                \
-  }
-RNN_EACH(pow, pow)
-RNN_EACH(atan2, atan2)
-RNN_EACH(rem, fmod)
-#undef RNN_EACH
 
 // The exponent is the same whole number in all lanes.
 template <class T> inline V<T> integer_pow(V<T> x, V<T> exponent) {
@@ -276,6 +199,49 @@ template <class T> inline V<T> integer_pow(V<T> x, V<T> exponent) {
     if (k % 2) y *= x;
   return n < 0 ? T(1) / y : y;
 }
+
+// The rest, lane by lane.
+
+#define RNN_LANES(name, function)                                                            \
+  inline float name##_of(float x) { return __builtin_##function##f(x); }                     \
+  inline double name##_of(double x) { return __builtin_##function(x); }                      \
+  template <class T> inline V<T> name(V<T> x) {                                              \
+    for (int i = 0; i < Lanes<T>::n; ++i) x[i] = name##_of(T(x[i]));                         \
+    return x;                                                                                \
+  }
+RNN_LANES(sqrt, sqrt)
+RNN_LANES(cbrt, cbrt)
+RNN_LANES(exp2, exp2)
+RNN_LANES(erf, erf)
+RNN_LANES(erfc, erfc)
+RNN_LANES(sin, sin)
+RNN_LANES(cos, cos)
+RNN_LANES(tan, tan)
+RNN_LANES(asin, asin)
+RNN_LANES(acos, acos)
+RNN_LANES(atan, atan)
+RNN_LANES(sinh, sinh)
+RNN_LANES(cosh, cosh)
+RNN_LANES(asinh, asinh)
+RNN_LANES(acosh, acosh)
+RNN_LANES(atanh, atanh)
+RNN_LANES(floor, floor)
+RNN_LANES(ceil, ceil)
+#undef RNN_LANES
+
+template <class T> RNN_INLINE V<T> rsqrt(V<T> x) { return T(1) / sqrt<T>(x); }
+
+#define RNN_LANES(name, function)                                                            \
+  inline float name##_of(float x, float y) { return __builtin_##function##f(x, y); }         \
+  inline double name##_of(double x, double y) { return __builtin_##function(x, y); }         \
+  template <class T> inline V<T> name(V<T> x, V<T> y) {                                      \
+    for (int i = 0; i < Lanes<T>::n; ++i) x[i] = name##_of(T(x[i]), T(y[i]));                \
+    return x;                                                                                \
+  }
+RNN_LANES(pow, pow)
+RNN_LANES(atan2, atan2)
+RNN_LANES(rem, fmod)
+#undef RNN_LANES
 
 // Reductions over the features of a row: vectors first, then the lanes of one.
 
