@@ -61,7 +61,7 @@ def layer_norm(s, c, b):
 @updating
 def normed_and_softmax(s, c, b):
     s = (s - s.mean(-1, keepdims=True)) / jnp.linalg.norm(s, axis=-1, keepdims=True)
-    return jax.nn.softmax(s + b) * c + jax.nn.softmax(c) - s.min(-1, keepdims=True)
+    return jax.nn.softmax(s + b) * c + jax.nn.softmax(c) - c.min(-1, keepdims=True)
 
 
 @slow
@@ -77,12 +77,6 @@ def cut_and_joined(s, c, b):
     return jnp.concatenate([ends[0], jnp.tanh(s[..., 1:-1]), ends[1]], -1) + 0.5 * jnp.roll(
         c, 2, -1
     )
-
-
-@slow
-@updating
-def padded(s, c, b):
-    return jnp.pad(jnp.tanh(s)[..., 1:-1], [(0, 0)] * (s.ndim - 1) + [(2, 0)]) + b * c
 
 
 @fast
@@ -103,7 +97,7 @@ def powers(s, c, b):
 @slow
 @updating
 def functions(s, c, b):
-    parts = jnp.exp(-s * s), jnp.log1p(s * s), jnp.expm1(c), jax.nn.softplus(s), jax.lax.erf(c)
+    parts = jnp.exp(-s * s), jnp.log1p(s * s), jnp.expm1(c), jax.nn.softplus(s), jnp.exp2(c)
     return jnp.tanh(sum(parts)) + jnp.arctan2(s, c) + jax.nn.sigmoid(c) * jnp.cos(s) + b
 
 

@@ -60,7 +60,8 @@ def draw(cell, *batch, steps=4, inputs=3, dtype=jnp.float64):
     shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs, dtype=dtype))
     params = jax.tree.map(lambda a: a / 2, random_like(1, shapes, dtype))
     xs = random_like(2, jax.ShapeDtypeStruct((steps, *batch, inputs), dtype))
-    carry = jax.eval_shape(lambda: initial_carry(cell, params, batch))
+    weights = jax.eval_shape(lambda: cell.prepare(params, batch_shape=batch))
+    carry = jax.eval_shape(lambda: initial_carry(cell, weights, batch))
     return params, xs, random_like(3, carry, dtype)
 
 

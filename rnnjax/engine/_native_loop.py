@@ -1,6 +1,6 @@
 """One step after the other, compiled from C++: the method for a CPU."""
 
-from functools import partial
+from functools import lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from ._plain import linear_carries, read
 from ._staged import bodies, carry_alone, compiled_loop
 from ._time import Time, batch_of, precisely
 from .native._compiler import failure, obstacle, wanted
-from .native._primitive import compiled
+from .native._primitive import Compiled, compiled
 
 
 class NativeLoop(Stepwise):
@@ -45,9 +45,8 @@ class NativeLoop(Stepwise):
             return "the number of rows is not known while JAX traces"
         if not prod(batch):
             return "there are no rows"
-        found = self._compiled(cell, recurrence)
-        reasons = (each if isinstance(each, str) else failure(each.source) for each in found)
-        return next(filter(None, reasons), None)
+        loop, _ = self._compiled(cell, recurrence)
+        return loop if isinstance(loop, str) else failure(loop.source)
 
     def slower(self, cell: Cell, recurrence: Recurrence, steps: Any) -> str | None:
         if wanted() or recurrence.xs is None:
@@ -58,7 +57,10 @@ class NativeLoop(Stepwise):
         return slower(weights, batch_of(cell, recurrence.xs), steps)
 
     def form(self, cell, recurrence, steps):
-        return "native loop", "each core runs all steps of its rows; weights are packed once"
+        _, back = self._compiled(cell, recurrence)
+        why = "each core runs all steps of its rows; weights are packed once"
+        back = back if isinstance(back, str) else failure(back.source)
+        return "native loop", why if back is None else f"{why}; not the loop back: {back}"
 
     def run(self, cell, recurrence, steps, reverse):
         time = Time(steps, reverse=reverse, precision=self.precision, native=True)
@@ -71,12 +73,22 @@ class NativeLoop(Stepwise):
         return tuple(each.source for each in found if not isinstance(each, str))
 
     def _compiled(self, cell, recurrence):
-        batch = batch_of(cell, recurrence.xs)
-        with precisely(self.precision):
-            found = bodies(cell, *recurrence)
-        # A linear cell is differentiated in JAX, which is faster.
-        found = found[:1] if cell.linear else found
-        return [compiled(jaxpr, groups, batch) for jaxpr, groups, _ in found]
+        leaves, tree = jax.tree.flatten(recurrence)
+        kinds = tuple((a.shape, a.dtype) for a in leaves)
+        return _both_ways(cell, self.precision, tree, kinds)
+
+
+@lru_cache(maxsize=256)
+def _both_ways(cell: Cell, precision: Any, tree: Any, kinds: tuple) -> list[Compiled | str]:
+    """The loop and the loop back of arrays of some shapes and dtypes, or their obstacles."""
+    recurrence = tree.unflatten([jax.ShapeDtypeStruct(*kind) for kind in kinds])
+    with precisely(precision):
+        jaxprs = bodies(cell, *recurrence)
+    batch = batch_of(cell, recurrence.xs)
+    found = [compiled(jaxpr, groups, batch) for jaxpr, groups, _ in jaxprs]
+    if cell.linear:
+        found[1] = "a linear cell is differentiated in JAX, which is faster"
+    return found
 
 
 def _linear(cell, time, weights, xs, noise, carry, start, masks):

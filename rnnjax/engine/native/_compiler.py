@@ -128,16 +128,28 @@ def _circumstances(binary: str) -> tuple[str, ...]:
 def _register(key: str, source: str) -> str:
     name = f"rnnjax_loop_{key}"
     if key not in _registered:
-        path = _stored(key) or _build(key, source)
-        try:
-            library = ctypes.CDLL(str(path))
-            handler = jax.ffi.pycapsule(library.rnnjax_loop)
-        except (OSError, AttributeError) as error:
-            path.unlink(missing_ok=True)
-            raise CompilerError(f"the compiled loop cannot be loaded: {error}") from error
+        stored = _stored(key)
+        library = _load(stored) if stored else None
+        if library is None and (library := _load(_build(key, source))) is None:
+            _broken[_command()] = f"the objects of the compiler {compiler()[0]} cannot be loaded"
+            raise CompilerError(_broken[_command()])
+        handler = jax.ffi.pycapsule(library.rnnjax_loop)
         jax.ffi.register_ffi_target(name, handler, platform="cpu")
         _registered[key] = library
     return name
+
+
+def _load(path: Path) -> ctypes.CDLL | None:
+    """The library, if it has a handler; otherwise the file is removed."""
+    try:
+        library = ctypes.CDLL(str(path))
+        found = hasattr(library, "rnnjax_loop")
+    except OSError:
+        found = False
+    if found:
+        return library
+    path.unlink(missing_ok=True)
+    return None
 
 
 def _build(key: str, source: str) -> Path:
