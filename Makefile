@@ -7,7 +7,7 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-laws test-slow test-live check bench bench-smoke bench-torch notebooks pythons clean
+.PHONY: help demo test test-slow test-laws test-live check bench bench-smoke bench-torch notebooks pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
@@ -24,7 +24,7 @@ test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but f
 test-slow: $(VENV)/.with-tests ## run the slow tests
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(RUN) -m pytest -n 2 -m slow $(ARGS)
 
-test-laws: $(VENV)/.with-tests ## run the laws of cells and methods (RNNJAX_NATIVE=1: in compiled loops, 0: in XLA's)
+test-laws: $(VENV)/.with-tests ## run the laws of cells and methods (in compiled loops with RNNJAX_NATIVE=1)
 	$(RUN) -m pytest -n 2 -m "not slow" tests/test_cell_laws.py tests/test_engine*.py $(ARGS)
 
 test-live: .venv-torch/.with-peers ## test conversions with the other libraries themselves, under a Python 3.11

@@ -281,7 +281,9 @@ def test_another_process_compiles_nothing_unless_the_object_is_damaged(tmp_path)
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "damage", [lambda data: b"", lambda data: data[:4096], lambda data: data[:-1]], ids=str
+    "damage",
+    [lambda data: b"", lambda data: data[:4096], lambda data: data[:-1]],
+    ids=["empty", "a page", "a byte short"],
 )
 def test_a_damaged_object_is_made_again(damage, tmp_path):
     compiler, calls = counting(tmp_path)
