@@ -18,7 +18,7 @@ from _harness import Run, Scale, main
 from _peers import OURS, ours, plain
 from _record import Measurement
 
-from rnnjax.engine import Loop
+from rnnjax.engine import Loop, NativeLoop
 
 ANY = 1.0  # The error is measured, and not checked.
 
@@ -33,7 +33,7 @@ def measure(case: Case, run: Run) -> list[Measurement]:
     """Four ways to compute a case, against float64."""
     ways = {
         "float32": ours(case),
-        'float32, precision="highest"': ours(case, method=Loop(precision="highest")),
+        'float32, precision="highest"': ours(case, method=NativeLoop(precision="highest")),
         "bfloat16": ours(case, method=Loop(dtype="bfloat16")),
         "bfloat16, carries too": short_carries(case),
     }

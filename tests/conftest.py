@@ -11,6 +11,14 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 collect_ignore_glob = ["make_*.py", "live"]
 
 
+@pytest.fixture(autouse=True)
+def objects(monkeypatch, tmp_path_factory):
+    """The folder of compiled loops: one for all tests of a session, never the user's."""
+    folder = tmp_path_factory.getbasetemp() / "objects"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def x64():
     """Computes in float64."""

@@ -17,14 +17,6 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def objects(monkeypatch, tmp_path_factory):
-    """The folder of compiled loops: one for all tests of a session, never the user's."""
-    folder = tmp_path_factory.getbasetemp() / "objects"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder
-
-
 class Own(Cell):
     """A user's staged cell, to be derived from: h' = tanh(x w_x + h w_h + b)."""
 

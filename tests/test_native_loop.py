@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import assert_close, at, each_of
-from native_loops import compare, draw, needs_compiler, objects, pulled, why_not
+from native_loops import compare, draw, needs_compiler, pulled, why_not
 from test_cell_laws import oracle
 
 import rnnjax
@@ -17,7 +17,6 @@ from rnnjax.engine import Loop, NativeLoop
 from rnnjax.testing._arrays import on_host
 from rnnjax.testing._trial import BATCH, MASK, RESETS, STEPS, Trial, by_scan
 
-__all__ = ["objects"]
 pytestmark = needs_compiler
 
 # The cells that are not compiled, and why; all others are.

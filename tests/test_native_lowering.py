@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cases import assert_close, random_like
 from native_cells import (
     FAST,
     SLOW,
@@ -13,12 +14,12 @@ from native_cells import (
     selected_by_a_scalar,
     updating,
 )
-from native_loops import Own, assert_native, compare, draw, needs_compiler, objects, pulled, why_not
+from native_loops import Own, assert_native, compare, draw, needs_compiler, pulled, why_not
 
 from rnnjax import scan
 from rnnjax.engine import Loop, NativeLoop
+from rnnjax.engine.native._primitive import row_loop
 
-__all__ = ["objects"]
 pytestmark = [needs_compiler, pytest.mark.usefixtures("x64")]
 
 RAGGED = np.random.default_rng(0).random((4, 3)) < 0.7
@@ -129,3 +130,23 @@ def test_a_dtype_of_products_is_an_obstacle():
     args = draw(Own(), 3, dtype=jnp.float32)
     (why,) = why_not(Own(), *args, method=NativeLoop(dtype="bfloat16"))
     assert "bfloat16" in why
+
+
+def test_a_result_is_not_written_over_rows_before_their_step():
+    """A part of it is a factor of a product of the inputs, and so computed a chunk ahead."""
+    shapes = (5, 5), (3, 5), (40, 3, 10)
+    w, h, xs = random_like(1, [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in shapes])
+
+    def body(w, h, x, _):
+        x = x[..., :5]
+        factor = jnp.tanh(x)
+        return h + factor @ w + x, (jnp.concatenate([factor, h], -1),)
+
+    def in_jax(w, h, xs, _):
+        return jax.lax.scan(lambda h, x: body(w, h, x, ()), h, xs)
+
+    def run(w, h, xs):
+        return row_loop(body, in_jax, w, h, xs, batch=(3,), steps=40, over=[0])
+
+    assert "rnnjax_loop_" in jax.jit(run).lower(w, h, xs).as_text()
+    assert_close(jax.jit(run)(w, h, xs), in_jax(w, h, xs, ()))

@@ -8,13 +8,12 @@ import pytest
 from cases import assert_close, random_like, stacked
 from jax import export
 from jax.flatten_util import ravel_pytree
-from native_loops import draw, needs_compiler, objects, total
+from native_loops import draw, needs_compiler, total
 
 from rnnjax import LSTM, Cell, Elman, scan
 from rnnjax.cells import MinGRU
 from rnnjax.engine import Loop, NativeLoop
 
-__all__ = ["objects"]
 pytestmark = [needs_compiler, pytest.mark.usefixtures("x64")]
 
 CELL, MEMBERS = LSTM(3), 3

@@ -12,7 +12,6 @@ STEPS_OF_A_CHUNK = 16
 # Bytes of input weights that a CPU may as well read at every step, if no gradient is wanted.
 INPUT_WEIGHT_BYTES = 2**19
 
-
 # Entries of weights from which the time pays to compile the native loop, some tenths of a second.
 NATIVE_WEIGHTS = 2**10
 

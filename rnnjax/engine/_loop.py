@@ -18,13 +18,7 @@ from ._time import Time, even_chunk, in_chunks
 
 
 class Stepwise(Method):
-    """Base of the methods that take one step after the other, O(T) time.
-
-    Args:
-        checkpoint: `None` keeps the residuals of every step for the gradient. An integer keeps only
-            the carry at the start of every segment of that many steps, and computes the rest
-            again in the backward pass; `"sqrt"` takes segments of about `2 sqrt(T)`, which
-            makes the gradient's memory O(sqrt(T)).
+    """Base of the methods that take one step after the other, O(T) time; its field: see `Loop`.
 
     Examples:
         >>> Loop(checkpoint="sqrt").checkpoint
@@ -82,6 +76,10 @@ class Loop(Stepwise):
             The fast gradient of a staged cell is a rule for reverse mode, over which JAX refuses
             forward mode with a `TypeError`; this gives up the rule. Forward over reverse
             (`jax.hessian`) works either way, and so does any other cell.
+        checkpoint: `None` keeps the residuals of every step for the gradient. An integer keeps only
+            the carry at the start of every segment of that many steps, and computes the rest
+            again in the backward pass; `"sqrt"` takes segments of about `2 sqrt(T)`, which
+            makes the gradient's memory O(sqrt(T)).
 
     Examples:
         >>> Loop(checkpoint="sqrt").unroll

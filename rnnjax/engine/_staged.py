@@ -61,10 +61,16 @@ def _both(carry, s):
 
 
 def step(cell: Cell, keep: Callable, constants: Any, carry: Any, row: Any, _: Any):
-    """The body of the loop, as it is compiled: one step, and what is kept of it."""
-    (weights, start), (x, noise, now) = constants, row
+    """The body of the loop, as it is compiled."""
+    x, noise, now = row
+    return _step(cell, keep, constants, carry, cell.project(constants[0], x, *noise), now)
+
+
+def _step(cell, keep, constants, carry, z, now):
+    """One step: the carry after it, and what is kept."""
+    weights, start = constants
     held, entered = enter(now, start, carry)
-    s = pre_activations(cell, weights, entered, cell.project(weights, x, *noise))
+    s = pre_activations(cell, weights, entered, z)
     carry = leave(now, held, cell.update(weights, entered, *s))
     return carry, keep(carry, s)
 
@@ -117,10 +123,7 @@ def _run(cell, time, keep, buffers, weights, xs, noise, carry, start, masks):
         t, carry, buffers = state
         row, now = inputs
         z = row if ahead else cell.project(weights, row[0], *row[1])
-        held, entered = enter(now, start, carry)
-        s = pre_activations(cell, weights, entered, z)
-        carry = leave(now, held, cell.update(weights, entered, *s))
-        kept = keep(carry, s)
+        carry, kept = _step(cell, keep, (weights, start), carry, z, now)
         if buffers is None:
             return (t, carry, None), (None, kept)
         return (time.after(t), carry, write_row(buffers, t, kept)), (None, None)

@@ -41,8 +41,8 @@ def backward(cell, time, residuals, cotangents):
     carries, d_s = lax.optimization_barrier((carries, d_s))
     before = _carries_before(time, carry, carries)
     held, entered = jax.vmap(enter, (0, None, 0))(masks, start, before)
-    pull = _pull_stages(cell, weights, alike(xs, d_s[0]), noise, entered, s)
-    d_weights, d_xs, d_noise = pull(d_s)
+    xs = alike(xs, d_s[0]) if d_s else xs
+    d_weights, d_xs, d_noise = _pull_stages(cell, weights, xs, noise, entered, s)(d_s)
     d_fresh = d_fresh or zeros_like(inexact(start.fresh))
     (d_more,) = _pull_update(cell, weights, masks, held, entered, s)(d_after)
     given = (weights, xs, noise, carry, start.fresh)

@@ -50,6 +50,8 @@ def obstacle() -> str | None:
     """The reason why nothing can be compiled here, or `None`."""
     if os.environ.get("RNNJAX_NATIVE") == "0":
         return "RNNJAX_NATIVE=0 turns compiled loops off"
+    if os.name != "posix":
+        return "compiled loops need POSIX threads"
     try:
         command = _command()
     except ValueError as error:
@@ -213,7 +215,7 @@ def _folder() -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
-        if (not hasattr(os, "getuid") or found.st_uid == os.getuid()) and not found.st_mode & 0o022:
+        if found.st_uid == os.getuid() and not found.st_mode & 0o022:
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     except OSError:

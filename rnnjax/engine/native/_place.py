@@ -211,12 +211,12 @@ def may_overwrite(body: Body, places: Places, row: int, result: int) -> bool:
     number for the whole row is read at any time.
     """
     number = len(body.carry) + result
-    writes = [
-        each for part in (places.ahead, places.step) for each in _writes(places, part, number)
-    ]
+    writes = list(_writes(places, places.step, number))
     reads = list(_reads(places.step, row))
-    if body.sizes["row"][row] != body.rows[result].size or not writes:
+    if body.sizes["row"][row] != body.rows[result].size:
         return False
+    if not writes or any(_writes(places, places.ahead, number)):
+        return False  # the rows of a chunk are written before its steps read theirs
     for at, start, size in reads:
         for when, begin, length in writes:
             apart = start + size <= begin or begin + length <= start

@@ -35,8 +35,8 @@ class RowLoop:
         groups: the group of each argument of the body.
         batch: the shape of the rows in the body's arrays.
         kept: whether each result of the body is a result of the loop; the carry always is.
-        over: for each row that the body returns the index of the row among its arguments over which
-            it may be written, or `None`.
+        over: for the first rows that the body returns the index of the row among its arguments over
+            which each may be written, or `None`.
         steps: number of steps, at least 1.
         reverse: whether the last step comes first.
         portable: the same loop as a function of the operands, of all results.
@@ -109,8 +109,8 @@ def row_loop(
         batch: the shape of the rows.
         steps: number of steps T, at least 1.
         reverse: whether the last step comes first.
-        over: for each row that is returned, in order, the index of the row over which it may be
-            written, as nobody reads that later, or `None`.
+        over: for the first rows that are returned the index of the row over which each may be
+            written, as nothing reads that later, or `None`.
     """
     given = match_varying_axes((constants, carry, rows, following), (constants, carry, rows))
     operands, tree = jax.tree.flatten(given)
@@ -119,18 +119,16 @@ def row_loop(
     def flat(*operands):
         return jax.tree.leaves(portable(*tree.unflatten(operands)))
 
-    results = len(jaxpr.out_avals)
-    over = (*over, *[None] * (results - groups.count("carry") - len(over)))
     loop = RowLoop(
-        jaxpr,
-        groups,
-        batch,
-        (True,) * results,
-        over,
-        steps,
-        reverse,
-        flat,
-        (False,) * len(operands),
+        body=jaxpr,
+        groups=groups,
+        batch=batch,
+        kept=(True,) * len(jaxpr.out_avals),
+        over=tuple(over),
+        steps=steps,
+        reverse=reverse,
+        portable=flat,
+        own=(False,) * len(operands),
     )
     return structure.unflatten(row_loop_p.bind(*operands, loop=loop))
 
@@ -224,13 +222,17 @@ def _drop_unused(used: Sequence[bool], *rest: Any) -> tuple[list[bool], Any]:
 # Lowering.
 
 
+def _lower(context, *operands, loop: RowLoop):
+    return mlir.lower_fun(loop.function, multiple_results=True)(context, *operands)
+
+
 def _lower_on_cpu(context, *operands, loop: RowLoop):
     found = compiled(loop.body, loop.groups, loop.batch, loop.kept, loop.over)
-    function = loop.function
     if _on_one_device(context.module_context) and not isinstance(found, str):
         with suppress(CompilerError):  # the next `explain` has the reason
-            function = partial(_call, loop, found, target(found.source))
-    return mlir.lower_fun(function, multiple_results=True)(context, *operands)
+            call = partial(_call, loop, found, target(found.source))
+            return mlir.lower_fun(call, multiple_results=True)(context, *operands)
+    return _lower(context, *operands, loop=loop)
 
 
 def _on_one_device(module) -> bool:
@@ -269,10 +271,5 @@ def _call(loop: RowLoop, found: Compiled, name: str, *operands):
 
 ad.primitive_jvps[row_loop_p] = _differentiate
 pe.dce_rules[row_loop_p] = _drop_unused
-mlir.register_lowering(
-    row_loop_p,
-    lambda context, *operands, loop: mlir.lower_fun(loop.function, multiple_results=True)(
-        context, *operands
-    ),
-)
+mlir.register_lowering(row_loop_p, _lower)
 mlir.register_lowering(row_loop_p, _lower_on_cpu, platform="cpu")

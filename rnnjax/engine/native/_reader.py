@@ -11,7 +11,7 @@ from jax.extend.core import Literal as Number
 
 from ._rows import Body, Elementwise, Group, Input, Node, Obstacle, Product, in_order
 from ._rules import SAME, rule
-from ._values import Constant, Row
+from ._values import Constant, Row, size_of
 from ._variation import variation
 
 Value = Any  # a Row, a Constant, or a number
@@ -31,10 +31,10 @@ def read(jaxpr: Any, groups: Sequence[Group], batch: tuple[int, ...], kept: Sequ
     Raises:
         Obstacle: if it is not row-wise, or has an operation that is not compiled.
     """
-    return Reader(jaxpr, groups, batch, kept).body
+    return _Reader(jaxpr, groups, batch, kept).body
 
 
-class Reader:
+class _Reader:
     def __init__(self, jaxpr: Any, groups: Sequence[Group], batch: tuple, kept: Sequence[bool]):
         self.rows = prod(batch)
         self.dtype = _real_dtype(jaxpr)
@@ -74,7 +74,7 @@ class Reader:
             self.given.append(constant.key)
             return
         inputs = self.inputs[group]
-        node = Input(_size(var, lead), self.boolean(var.aval.dtype), group, len(inputs))
+        node = Input(size_of(var, lead), self.boolean(var.aval.dtype), group, len(inputs))
         if group == "carry" and node.boolean:
             raise Obstacle("a carry of truth values is not compiled")
         inputs.append(node)
@@ -196,7 +196,7 @@ class Reader:
     def output(self, var: Any, lead: tuple[int, ...]) -> Node:
         """The node of a result, which is one of its own."""
         boolean = self.boolean(var.aval.dtype)
-        return Elementwise(_size(var, lead), boolean, "copy", (self.argument(var, lead),))
+        return Elementwise(size_of(var, lead), boolean, "copy", (self.argument(var, lead),))
 
     def row(self, equation: Any, name: str) -> list[Row]:
         """The results of an equation of rows."""
@@ -222,10 +222,6 @@ def _lay_out(lead: tuple[int, ...], axes: int, shape: tuple[int, ...], a: Any) -
     if shape == (1,):
         a = a[(..., *(0,) * (a.ndim - at))][..., None]
     return jnp.broadcast_to(a, (*lead, *shape)).reshape(*([prod(lead)] if lead else []), -1)
-
-
-def _size(var: Any, lead: tuple[int, ...]) -> int:
-    return prod(var.aval.shape[len(lead) :])
 
 
 def _plain(number: Any) -> Any:

@@ -1,6 +1,6 @@
 """How the equations of a jaxpr become operations on rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import prod
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ._rows import Concat, Elementwise, Node, Obstacle, Product, Reduce, Slice
-from ._values import Constant, Reader, Row
+from ._values import Constant, Reader, Row, size_of
 
 # The functions that are called as JAX calls them; more arguments are numbers.
 _NAMES = """
-    abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil cos cosh div eq erf erfc exp exp2
-    expm1 floor ge gt is_finite le log log1p logistic lt max min mul ne neg not one_minus_square or
-    pow rem sign sin sinh sqrt square rsqrt sub tan tanh xor
+    abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil clamp cos cosh div eq erf erfc exp
+    exp2 expm1 floor ge gt is_finite le log log1p logistic lt max min mul ne neg not
+    one_minus_square or pow rem sign sin sinh sqrt square rsqrt sub tan tanh xor
 """
 ELEMENTWISE = frozenset(_NAMES.split())
 # The identity, as far as one step is concerned.
@@ -40,10 +40,6 @@ def rule(name: str) -> Rule:
     return found
 
 
-def _size(var: Any, lead: tuple[int, ...]) -> int:
-    return prod(var.aval.shape[len(lead) :])
-
-
 def _elementwise(
     reader: Reader, equation: Any, lead: tuple[int, ...], function: str = ""
 ) -> list[Row]:
@@ -56,7 +52,7 @@ def _elementwise(
         return [Row(same, lead)]
     if name in _ARITHMETIC and any(isinstance(arg, Node) and arg.boolean for arg in args):
         raise Obstacle(f"{name} of truth values is not compiled")
-    size, boolean = _size(out, lead), reader.boolean(out.aval.dtype)
+    size, boolean = size_of(out, lead), reader.boolean(out.aval.dtype)
     if any(_width(arg) not in (1, size) for arg in args):
         raise Obstacle(f"{name} along some of the features is not compiled")
     return [Row(Elementwise(size, boolean, name, args), lead)]
@@ -71,14 +67,10 @@ def _select(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     return _elementwise(reader, equation, lead, "select")
 
 
-def _clamp(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
-    return _elementwise(reader, equation, lead, "clamp")
-
-
 def _integer_pow(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (out,) = equation.outvars
     args = (reader.argument(equation.invars[0], lead), float(equation.params["y"]))
-    return [Row(Elementwise(_size(out, lead), False, "integer_pow", args), lead)]
+    return [Row(Elementwise(size_of(out, lead), False, "integer_pow", args), lead)]
 
 
 def _convert(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
@@ -184,26 +176,26 @@ def _split(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
 def _concatenate(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
     (out,) = equation.outvars
     _feature_axis("concatenate", out.aval.shape, lead, equation.params["dimension"])
-    parts = tuple(_part(reader, var, lead) for var in equation.invars)
-    return [Row(_join(_size(out, lead), reader.boolean(out.aval.dtype), parts), lead)]
+    return [Row(_join(_part(reader, var, lead) for var in equation.invars), lead)]
 
 
 def _part(reader: Reader, var: Any, lead: tuple[int, ...]) -> Node:
     """A part of a row, with its own features even if they are all the same."""
-    node, size = reader.argument(var, lead), _size(var, lead)
+    node, size = reader.argument(var, lead), size_of(var, lead)
     if isinstance(node, Node) and node.size == size:
         return node
     return Elementwise(size, reader.boolean(var.aval.dtype), "copy", (node,))
 
 
-def _join(size: int, boolean: bool, parts: tuple[Node, ...]) -> Node:
-    if boolean:
+def _join(nodes: Iterable[Node]) -> Node:
+    parts = tuple(node for node in nodes if node.size)
+    if any(part.boolean for part in parts):
         raise Obstacle("concatenate of truth values is not compiled")
-    return Concat(size, boolean, tuple(part for part in parts if part.size))
+    return Concat(sum(part.size for part in parts), False, parts)
 
 
 def _pad(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
-    (var, fill), (out,) = equation.invars, equation.outvars
+    var, fill = equation.invars
     padded = [axis for axis, p in enumerate(equation.params["padding_config"]) if p != (0, 0, 0)]
     node = _part(reader, var, lead)
     if not padded:
@@ -213,10 +205,8 @@ def _pad(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
         raise Obstacle("pad between features, or of several axes, is not compiled")
     each = _feature_axis("pad", var.aval.shape, lead, padded[0])
     number = reader.argument(fill, ())
-    ends = [Elementwise(n * each, False, "copy", (number,)) for n in (low, high)]
-    return [
-        Row(_join(_size(out, lead), reader.boolean(out.aval.dtype), (ends[0], node, ends[1])), lead)
-    ]
+    before, after = (Elementwise(n * each, False, "copy", (number,)) for n in (low, high))
+    return [Row(_join((before, node, after)), lead)]
 
 
 def _reduce(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
@@ -259,7 +249,6 @@ def _dot(reader: Reader, equation: Any, lead: tuple[int, ...]) -> list[Row]:
 RULES: dict[str, Rule] = {
     "add_any": partial(_elementwise, function="add"),
     "select_n": _select,
-    "clamp": _clamp,
     "integer_pow": _integer_pow,
     "convert_element_type": _convert,
     "reshape": _reshape,

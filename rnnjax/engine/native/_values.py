@@ -1,5 +1,6 @@
 """The values of a jaxpr's variables, where the jaxpr is the body of a loop."""
 
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -52,3 +53,8 @@ class Reader(Protocol):
     def matrix(self, constant: Constant) -> tuple[Input, bool]:
         """The node of a factor of products, and whether it is flipped."""
         ...
+
+
+def size_of(var: Any, lead: tuple[int, ...]) -> int:
+    """The number of features of a variable whose first axes are rows."""
+    return prod(var.aval.shape[len(lead) :])

@@ -84,12 +84,14 @@ inline void tile(long K, const T* a, long lda, const T* b, T* c, long ldc, long 
     }
 }
 
-template <class T, int M> inline void rows_of(long K, long N, const T* a, long lda, const T* b, T* c, long ldc) {
+template <class T, int M>
+inline void rows_of(long K, long N, const T* a, long lda, const T* b, T* c, long ldc) {
   // Few rows: several panels at once, so that sums do not wait for one another.
   constexpr int Q = M <= kTile / 4 ? 4 : M <= kTile * 3 / 4 ? 2 : 1;
   const long P = panel<T>;
   long n = 0;
-  for (; n + (Q - 1) * P < N; n += Q * P, b += Q * K * P) tile<T, M, Q>(K, a, lda, b, c + n, ldc, N - n);
+  for (; n + (Q - 1) * P < N; n += Q * P, b += Q * K * P)
+    tile<T, M, Q>(K, a, lda, b, c + n, ldc, N - n);
   if (Q > 1)
     for (; n < N; n += P, b += K * P) tile<T, M, 1>(K, a, lda, b, c + n, ldc, N - n);
 }
@@ -119,7 +121,8 @@ void product(long M, long K, long N, const T* a, long lda, const T* b, T* c, lon
 
 // The rows of some steps, `step` apart, each `lda` long: as many as possible in one product.
 template <class T>
-void products(long steps, long rows, long K, long N, const T* a, long step, long lda, const T* b, T* c) {
+void products(long steps, long rows, long K, long N, const T* a, long step, long lda, const T* b,
+              T* c) {
   if (step == rows * lda) return product(steps * rows, K, N, a, lda, b, c, N);
   if (rows >= kTile || rows >= steps) {
     for (long t = 0; t < steps; ++t) product(rows, K, N, a + t * step, lda, b, c + t * rows * N, N);
@@ -163,23 +166,37 @@ struct Tasks {
   }
 };
 
+// Whether XLA reports no error; an error is dropped, as there is a way without what it denies.
+inline bool granted(XLA_FFI_CallFrame* frame, XLA_FFI_Error* error) {
+  if (!error) return true;
+  XLA_FFI_Error_Destroy_Args args = {};
+  args.struct_size = XLA_FFI_Error_Destroy_Args_STRUCT_SIZE;
+  args.error = error;
+  frame->api->XLA_FFI_Error_Destroy(&args);
+  return false;
+}
+
 inline long threads(XLA_FFI_CallFrame* frame) {
   int64_t n = 1;
   XLA_FFI_ThreadPool_NumThreads_Args args = {};
   args.struct_size = XLA_FFI_ThreadPool_NumThreads_Args_STRUCT_SIZE;
   args.ctx = frame->ctx;
   args.num_threads = &n;
-  XLA_FFI_Error* error = frame->api->XLA_FFI_ThreadPool_NumThreads(&args);
-  if (!error) return n < 1 ? 1 : n;
-  XLA_FFI_Error_Destroy_Args destroy = {};
-  destroy.struct_size = XLA_FFI_Error_Destroy_Args_STRUCT_SIZE;
-  destroy.error = error;
-  frame->api->XLA_FFI_Error_Destroy(&destroy);
-  return 1;
+  return granted(frame, frame->api->XLA_FFI_ThreadPool_NumThreads(&args)) && n > 1 ? n : 1;
+}
+
+inline bool schedule(XLA_FFI_CallFrame* frame, Tasks* tasks) {
+  XLA_FFI_ThreadPool_Schedule_Args args = {};
+  args.struct_size = XLA_FFI_ThreadPool_Schedule_Args_STRUCT_SIZE;
+  args.ctx = frame->ctx;
+  args.task = &Tasks::help;
+  args.data = tasks;
+  return granted(frame, frame->api->XLA_FFI_ThreadPool_Schedule(&args));
 }
 
 // Runs `work(data, 0 … count - 1)` on up to `most` threads and returns after the last.
-inline void parallel(XLA_FFI_CallFrame* frame, long most, long count, void (*work)(void*, long), void* data) {
+inline void parallel(XLA_FFI_CallFrame* frame, long most, long count, void (*work)(void*, long),
+                     void* data) {
   const long helpers = (most < count ? most : count) - 1;
   Tasks* tasks = helpers > 0 ? static_cast<Tasks*>(malloc(sizeof(Tasks))) : nullptr;
   if (!tasks) {
@@ -189,20 +206,8 @@ inline void parallel(XLA_FFI_CallFrame* frame, long most, long count, void (*wor
   *tasks = Tasks{work, data, count, 0, 0, 1 + helpers, {}, {}};
   pthread_mutex_init(&tasks->lock, nullptr);
   pthread_cond_init(&tasks->finished, nullptr);
-  for (long i = 0; i < helpers; ++i) {
-    XLA_FFI_ThreadPool_Schedule_Args args = {};
-    args.struct_size = XLA_FFI_ThreadPool_Schedule_Args_STRUCT_SIZE;
-    args.ctx = frame->ctx;
-    args.task = &Tasks::help;
-    args.data = tasks;
-    if (XLA_FFI_Error* error = frame->api->XLA_FFI_ThreadPool_Schedule(&args)) {
-      XLA_FFI_Error_Destroy_Args destroy = {};
-      destroy.struct_size = XLA_FFI_Error_Destroy_Args_STRUCT_SIZE;
-      destroy.error = error;
-      frame->api->XLA_FFI_Error_Destroy(&destroy);
-      tasks->release();
-    }
-  }
+  for (long i = 0; i < helpers; ++i)
+    if (!schedule(frame, tasks)) tasks->release();
   tasks->run();
   pthread_mutex_lock(&tasks->lock);
   while (__atomic_load_n(&tasks->done, __ATOMIC_ACQUIRE) < count)
@@ -301,8 +306,11 @@ constexpr double kWorkOfThread = 2e6;
 
 template <class T, class Loop> XLA_FFI_Error* handle(XLA_FFI_CallFrame* frame) {
   if (is_question(frame)) return nullptr;
-  auto* sizes = static_cast<const int64_t*>(static_cast<XLA_FFI_Array*>(frame->attrs.attrs[0])->data);
-  Work<T, Loop> work = {{frame, sizes[0], sizes[1], sizes[2], sizes[3] != 0, sizes + 4, nullptr, 0}, 1};
+  auto* attribute = static_cast<XLA_FFI_Array*>(frame->attrs.attrs[0]);
+  auto* sizes = static_cast<const int64_t*>(attribute->data);
+  Work<T, Loop> work = {};
+  work.call = {frame, sizes[0], sizes[1], sizes[2], sizes[3] != 0, sizes + 4, nullptr, 0};
+  work.pieces = 1;
   auto& call = work.call;
   const double cost = double(Loop::cost) * call.members * call.rows * call.steps;
   long n = threads(frame);
@@ -311,7 +319,8 @@ template <class T, class Loop> XLA_FFI_Error* handle(XLA_FFI_CallFrame* frame) {
   const long packed = call.members * packed_sizes<T>(Loop::matrices);
   if (packed) {
     void* memory = nullptr;
-    if (posix_memalign(&memory, 64, packed * sizeof(T))) return error(frame, "no memory for packed weights");
+    if (posix_memalign(&memory, 64, packed * sizeof(T)))
+      return error(frame, "no memory for packed weights");
     call.packed = static_cast<T*>(memory);
     parallel(frame, packed < 65536 ? 1 : n, call.members * matrices, &work.pack_one, &work);
   }
