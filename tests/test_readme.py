@@ -11,7 +11,6 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from unittest.mock import patch
 
 import pytest
 
@@ -43,7 +42,8 @@ def play(story: list[Block]) -> None:
     """Runs the blocks in one module; errors point at the lines of the README."""
     module = ModuleType("readme")
     # Importable, because pickling an instance looks its class up there.
-    with patch.dict(sys.modules, readme=module):
+    sys.modules["readme"] = module
+    try:
         for line, code, expected in story:
             printed = io.StringIO()
             with redirect_stdout(printed):
@@ -51,6 +51,8 @@ def play(story: list[Block]) -> None:
             found = printed.getvalue()
             same = doctest.OutputChecker().check_output(expected, found, OPTIONS)
             assert same, f"line {line}: expected\n{expected}\ngot\n{found}"
+    finally:
+        del sys.modules["readme"]
 
 
 STORIES = stories(README.read_text()) if README.exists() else []
