@@ -29,7 +29,7 @@ HEADLINE = {
     "Elman": MANY,
     "Elman (relu)": MANY[:1],
 }
-GRID = (1, 8, 32, 128), (32, 128, 512), (64, 128, 256, 512)  # B, T and H
+GRID = (1, 8, 32, 128), (32, 128), (64, 128, 256, 512)  # B, T and H
 GATES = {"LSTM": 4, "GRU": 3, "Elman": 1}
 SECONDS = 10.0  # of a contestant in a case of the grid, about
 LEAST = 5  # repeats
