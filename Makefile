@@ -15,7 +15,7 @@ SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.with-apps ## train a character model and sample from it (ARGS="--minutes 1 --text book.txt")
+demo: $(VENV)/.with-apps ## train a character model and sample from it (ARGS="--minutes 1 --data book.txt")
 	$(RUN) -m rnnjax text train $(ARGS)
 
 test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but for the slow ones

@@ -6,7 +6,8 @@
 * `rnnjax.layers` are whole models, batch-major: `RNN`, `Bidirectional`, `Sequential`, `Dense`.
   `summary(model)` shows one as a table.
 * `rnnjax.losses`, `rnnjax.data` and `rnnjax.training` train them: `fit`, `evaluate`, `predict`.
-* `rnnjax.decoding` generates and streams; `rnnjax.diagnostics` shows gradients and gates.
+* `rnnjax.attention` compares queries with keys, for decoders in `cells` and in `layers`.
+* `rnnjax.decoding` generates, searches and streams; `rnnjax.diagnostics` shows gradients and gates.
 * `rnnjax.flax` makes modules of NNX and Linen; `rnnjax.interop` converts weights and files.
 * `rnnjax.tasks` are the applications of the command `rnnjax`, and synthetic tasks.
 """
@@ -15,6 +16,7 @@ from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 from typing import Any as _Any
 
+from . import attention as attention
 from . import cells as cells
 from . import data as data
 from . import decoding as decoding

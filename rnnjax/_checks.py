@@ -37,6 +37,22 @@ def check_positive(name: str, value: Any, *, least: int = 1) -> int:
     return integer
 
 
+def check_class(name: str, value: Any, classes: int) -> int:
+    """A class counted from the first; a negative one counts from the last.
+
+    Raises:
+        ValueError: unless it is an integer, one of so many classes.
+
+    Examples:
+        >>> check_class("blank", -1, 5)
+        4
+    """
+    index = check_positive(name, value, least=-classes)
+    if index >= classes:
+        raise ValueError(f"expected {name} to be one of {classes} classes, got {index}")
+    return index % classes
+
+
 def check_number(name: str, value: Any) -> float:
     """`value` as a Python float.
 

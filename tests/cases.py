@@ -20,11 +20,12 @@ from rnnjax import (
     Residual,
     Stack,
 )
+from rnnjax.attention import Additive, MultiHead, Source
 from rnnjax.cells import (
     LRU,
     RHN,
     AttentionDecoder,
-    AttentionMemory,
+    Bridge,
     ConvLSTM,
     EchoState,
     IndRNN,
@@ -254,7 +255,8 @@ def _memory(steps=4, size=3):
     rng = np.random.default_rng(3)
     values = rng.standard_normal((3, steps, size))
     values[0, 2:] = np.nan
-    return AttentionMemory(jnp.asarray(values), jnp.array([2, steps, 1]))
+    summary = jnp.asarray(rng.standard_normal((3, 2)))
+    return Source(jnp.asarray(values), jnp.array([2, steps, 1]), summary)
 
 
 CASES = [
@@ -272,7 +274,14 @@ CASES = [
     Case("LRU", LRU(4, 3), 3),
     Case("MinGRU", MinGRU(4), 3),
     Case("EchoState", EchoState(5, 2), 2),
-    Case("AttentionDecoder", AttentionDecoder(LSTM(3), 2, memory_size=3), 2, _memory()),
+    Case("AttentionDecoder", AttentionDecoder(LSTM(3), Additive(2), 3), 2, _memory()),
+    Case(
+        "AttentionDecoder-heads",
+        AttentionDecoder(Bridge(GRU(3), 2), MultiHead(2, 4), 3, with_attended=True),
+        2,
+        _memory(),
+    ),
+    Case("Bridge", Bridge(LSTM(3), 2), 2, _memory()),
     Case("Stack", Stack((LSTM(3), _softsign, ResetBeforeGRU(4), Elman(2))), 3),
     Case("Stack-Residual", Stack((Elman(4), Residual(MinGRU(4)))), 3),
     Case("Stack-skip", Stack((Elman(3), GRU(2)), skip=True), 2),

@@ -22,12 +22,17 @@ each_kind = pytest.mark.parametrize(
 each_direction = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
-def draw(cell, *batch, steps=T):
+def draw(cell, *batch, steps=T, context=None):
     """Random parameters, inputs and initial carry."""
     shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), F, dtype=jnp.float64))
     params = random_like(1, shapes)
     xs = random_like(2, jax.ShapeDtypeStruct((steps, *batch, F), jnp.float64))
-    carry = jax.eval_shape(lambda: initial_carry(cell, params, batch))
+
+    def start():
+        weights = cell.prepare(params, context=context, batch_shape=batch)
+        return initial_carry(cell, weights, batch)
+
+    carry = jax.eval_shape(start)
     return params, xs, random_like(3, carry)
 
 

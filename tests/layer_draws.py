@@ -8,7 +8,9 @@ from cases import random_like
 from rnnjax import GRU, LSTM, Elman
 from rnnjax.engine import Loop
 from rnnjax.layers import (
+    CRF,
     RNN,
+    AttentionPool,
     Bidirectional,
     Dense,
     Dropout,
@@ -17,6 +19,7 @@ from rnnjax.layers import (
     Pointwise,
     Pool,
     Sequential,
+    SpecAugment,
 )
 
 B, T, F, H = 4, 5, 2, 3
@@ -36,8 +39,11 @@ LAYERS = [
     LayerNorm(epsilon=1e-3),
     Dropout(0.3, per_sequence=True),
     Pool("max"),
+    AttentionPool(2),
     MODEL,
     Sequential(body=MODEL, pool=Pool("mean")),
+    CRF(F),
+    SpecAugment(time_width=3, frequency_width=1),
 ]
 
 

@@ -6,6 +6,7 @@ import re
 import jax
 import pytest
 from bad_calls import (
+    attention,
     cells,
     data,
     decoding,
@@ -25,8 +26,8 @@ from test_project import NAMES
 from rnnjax._checks import brief
 
 TABLES = (
-    *(initializers, cells, engine, layers, losses, data, flax, interop, decoding, diagnostics),
-    *(training, tasks),
+    *(initializers, attention, cells, engine, layers, losses, data, flax, interop, decoding),
+    *(diagnostics, training, tasks),
 )
 CALLS = [row for table in TABLES for row in table.CALLS]
 
@@ -44,6 +45,7 @@ NOTHING_TO_CHECK = {
     "rnnjax.cells.AffineCell": "an abstract base class",
     "rnnjax.cells.GatedCell": "an abstract base class",
     "rnnjax.cells.MemoryCell": "an abstract base class",
+    "rnnjax.attention.Attention": "an abstract base class",
     "rnnjax.engine.Method": "an abstract base class",
     "rnnjax.layers.Layer": "an abstract base class; the rows of the layers have its functions",
     "rnnjax.layers.Pointwise": "an abstract base class",

@@ -42,7 +42,7 @@ def test_chorales_are_read_from_their_file(tmp_path, monkeypatch):
 def test_every_frame_but_the_first_is_predicted_from_the_one_before():
     pieces = rolls(5, 3, keys=4)
     inputs, targets, lengths, *rest = next_frames(pieces, steps=6)
-    assert rest == [None] * 3 and inputs.shape == targets.shape == (2, 6, 4)
+    assert rest == [None] * 4 and inputs.shape == targets.shape == (2, 6, 4)
     np.testing.assert_array_equal(lengths, [4, 2])
     for row, piece in enumerate(pieces):
         np.testing.assert_array_equal(inputs[row, : len(piece) - 1], piece[:-1])

@@ -47,7 +47,7 @@ def brute_force(logits, labels, blank) -> Any:
     if not paths.size:
         return None
     log_p = special.log_softmax(logits, -1)
-    return -special.logsumexp(log_p[np.arange(len(logits)), paths].sum(-1))
+    return -np.asarray(special.logsumexp(log_p[np.arange(len(logits)), paths].sum(-1)))
 
 
 def rows(blank):

@@ -128,7 +128,7 @@ def test_a_target_for_every_step():
     xs = sequences((3, 1))
     batch: Any = padded(xs, [x[:, 0] for x in xs], steps=4, batch_size=3)
     assert batch.inputs.shape == (3, 4, 2) and batch.targets.shape == (3, 4)
-    assert batch.lengths.tolist() == [3, 1, 0] and batch[3:] == (None, None, None)
+    assert batch.lengths.tolist() == [3, 1, 0] and batch[3:] == (None,) * 4
     for row, x in enumerate(xs):
         np.testing.assert_array_equal(batch.inputs[row, : len(x)], x)
     np.testing.assert_array_equal(batch.inputs[..., 0], batch.targets)

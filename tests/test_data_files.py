@@ -1,13 +1,13 @@
-"""Files of data: found, downloaded and checked; text and its alphabet."""
+"""Files of data: found, downloaded and checked."""
 
 import hashlib
 import subprocess
 import sys
-from typing import Any
+import zipfile
 
 import pytest
 
-from rnnjax.data import Alphabet, data_file, load_text
+from rnnjax.data import data_file
 
 CONTENT = b"some data"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -38,6 +38,30 @@ def test_a_file_is_downloaded_once_and_kept(cache, origin):
     assert list(first.parent.iterdir()) == [first]
     origin.unlink()
     assert data_file("some/file.bin", url=origin.as_uri(), sha256=SHA256) == first
+
+
+def test_a_file_of_an_archive_is_downloaded_alone(cache, tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("a/file.bin", CONTENT)
+        archive.writestr("a/other.bin", b"others")
+    url = (tmp_path / "all.zip").as_uri()
+    path = data_file("file.bin", url=f"{url}#a/file.bin", sha256=SHA256)
+    assert path == cache / "file.bin" and path.read_bytes() == CONTENT
+    with pytest.raises(OSError, match="expected to download file:.*no item named 'absent'"):
+        data_file("b.bin", url=f"{url}#absent", sha256=SHA256)
+    (tmp_path / "all.zip").write_bytes(CONTENT)
+    with pytest.raises(OSError, match="expected to download file:.*not a zip file"):
+        data_file("c.bin", url=f"{url}#a/file.bin", sha256=SHA256)
+
+
+def test_a_checksum_may_be_of_a_part_of_a_file(cache, origin):
+    checksum = hashlib.sha256(CONTENT[5:]).hexdigest()
+    where = {"url": origin.as_uri(), "sha256": checksum}
+    for _ in range(2):  # downloaded, then found
+        path = data_file("a", **where, part=lambda content: content[5:])
+        assert path.read_bytes() == CONTENT
+    with pytest.raises(ValueError, match="expected a file with SHA-256"):
+        data_file("a", **where)
 
 
 def test_the_folder_of_the_environment_comes_first_and_is_not_written_to(
@@ -78,59 +102,3 @@ def test_importing_downloads_nothing(cache):
     code += "assert not {'scipy.io', 'matplotlib'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert not cache.exists()
-
-
-# Text
-
-
-def test_alphabet_round_trip_and_unknown_characters():
-    alphabet = Alphabet.of("hello wörld")
-    assert alphabet.decode(alphabet.encode("wörld hello")) == "wörld hello"
-    assert alphabet.decode(alphabet.encode("")) == alphabet.decode([]) == ""
-    with pytest.raises(ValueError, match=r"expected characters of the training text, got 'xz'"):
-        alphabet.encode("hezlox")
-
-
-@pytest.mark.parametrize(
-    "tokens, message",
-    [
-        ([0, -1], "expected tokens from 0 to 2, got -1 … 0; is there padding"),
-        ([3], "expected tokens from 0 to 2, got 3 … 3"),
-        ([0.0], r"expected a list of tokens, got float64\[1\]"),
-        ([[0, 1]], r"expected a list of tokens, got int64\[1, 2\]"),
-        ("abc", "expected a list of tokens, got <U3"),
-        (1, "expected a list of tokens, got int64"),
-    ],
-)
-def test_only_tokens_are_decoded(tokens, message):
-    with pytest.raises(ValueError, match=message):
-        Alphabet("abc").decode(tokens)
-
-
-@pytest.mark.parametrize("characters", ["", "aa", ("a", "b"), None])
-def test_an_alphabet_has_each_character_once(characters):
-    with pytest.raises(ValueError, match="expected different characters, at least one, got"):
-        Alphabet(characters)
-
-
-def test_default_text_is_the_documentation_of_python():
-    assert 'The "if" statement' in load_text()
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [(None, "No such file"), (b"", "which is empty"), (b"caf\xe9", "whose byte 3 is not UTF-8")],
-)
-def test_bad_text_files_are_refused_in_one_line(tmp_path, content, message):
-    path = tmp_path / "text.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=message) as error:
-        load_text(path)
-    assert "expected a text file" in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_path_is_a_path():
-    wrong: Any = 3
-    with pytest.raises(ValueError, match="expected the path of a text file, got 3"):
-        load_text(wrong)

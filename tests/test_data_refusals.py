@@ -132,7 +132,7 @@ def test_sequences_that_do_not_fit_together(make, inputs, targets, options, mess
         ),
         row("streams: few", lambda: streams(np.arange(4), 5), "at least 5 steps for 5", "4"),
         row("streams: 0", lambda: streams(np.arange(4), 0), "batch_size to be a positive", "0"),
-        row("streams: text", lambda: streams("abc", 1), "sequence to be", "<U3", "Alphabet"),
+        row("streams: text", lambda: streams("abc", 1), "sequence to be", "<U3", "Vocabulary"),
         row("streams: uneven", lambda: streams([[1], [1, 2]], 1), "sequence", "lists of", "joined"),
         row("streams: a number", lambda: streams(3, 1), "array of numbers [n, …]", "int64[]"),
         row("windows: long", lambda: windows(ROWS, 9), "streams of more than 9 steps", "9"),

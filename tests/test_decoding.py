@@ -12,7 +12,8 @@ from mistakes import check_message, row
 from serving_models import random_params, tokens
 
 from rnnjax import GRU
-from rnnjax.cells import AttentionDecoder, AttentionMemory
+from rnnjax.attention import Additive, Source
+from rnnjax.cells import AttentionDecoder
 from rnnjax.decoding import (
     filter_min_p,
     filter_top_k,
@@ -241,10 +242,10 @@ def test_a_carry_comes_before_the_prompt():
 
 
 def test_generation_attends_to_its_context():
-    cell = AttentionDecoder(GRU(8), attention_size=3, memory_size=2)
+    cell = AttentionDecoder(GRU(8), Additive(3), memory_size=2)
     model = Sequential((Embedding(7, 3), RNN(cell), Dense(7)))
     params = jax.tree.map(lambda a: 4 * a, random_params(model))
-    memory = AttentionMemory(random_like(0, jnp.ones((3, 6, 2))), jnp.array([6, 2, 4]))
+    memory = Source(random_like(0, jnp.ones((3, 6, 2))), jnp.array([6, 2, 4]))
     prompt, run = tokens(3, 2), partial(generate, model, params, length=8, temperature=0)
     together = run(prompt, context=memory)
     single = run(prompt[1], context=jax.tree.map(lambda a: a[1], memory))

@@ -26,7 +26,8 @@ from draws import (
 )
 
 from rnnjax import GRU, LSTM, Elman, Record, Stack, scan
-from rnnjax.cells import AttentionDecoder, AttentionMemory, EchoState, Zoneout
+from rnnjax.attention import Additive, Source
+from rnnjax.cells import AttentionDecoder, EchoState, Zoneout
 from rnnjax.engine import Loop
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -164,29 +165,29 @@ def test_the_carries_of_a_stack():
 
 
 def test_a_context_is_given_to_those_who_take_one():
-    cell = Stack((Elman(2), AttentionDecoder(GRU(H), 2, 3)))
-    params, xs, carry = draw(cell, B)
-    memory = AttentionMemory(random_like(5, jax.ShapeDtypeStruct((B, 4, 3), jnp.float64)))
+    cell = Stack((Elman(2), AttentionDecoder(GRU(H), Additive(2), 3)))
+    memory = Source(random_like(5, jax.ShapeDtypeStruct((B, 4, 3), jnp.float64)))
+    params, xs, carry = draw(cell, B, context=memory)
     run = partial(scan, cell, params, xs, carry, context=memory)
     assert jax.eval_shape(run)[1].shape == (T, B, H)
     with pytest.raises(ValueError, match="expected a context for Stack.*, got None"):
         scan(cell, params, xs, carry)
-    with pytest.raises(ValueError, match="expected no context.*, got AttentionMemory"):
+    with pytest.raises(ValueError, match="expected no context.*, got Source"):
         scan(STAGED, *draw(STAGED, B), context=memory)
 
 
 def test_padding_of_a_context_reaches_nothing():
     """Neither value nor gradient, even if it is NaN; a row without memory stays finite."""
-    cell = AttentionDecoder(LSTM(H), 2, 3)
-    params, xs, carry = draw(cell, B)
+    cell = AttentionDecoder(LSTM(H), Additive(2), 3)
     values = random_like(5, jax.ShapeDtypeStruct((B, 4, 3), jnp.float64))
     lengths = jnp.array([0, 2, 4])
+    params, xs, carry = draw(cell, B, context=Source(values, lengths))
     garbage = jnp.where(jnp.arange(4)[:, None] < lengths[:, None, None], values, jnp.nan)
 
     @jax.jit
     def gradients(values):
         def run(params, values):
-            return total(scan(cell, params, xs, carry, context=AttentionMemory(values, lengths)))
+            return total(scan(cell, params, xs, carry, context=Source(values, lengths)))
 
         return jax.value_and_grad(run, (0, 1))(params, values)
 

@@ -10,6 +10,7 @@ from mistakes import check_message, ints, row
 
 import rnnjax
 from rnnjax import GRU, LSTM, Elman, Jordan, LSTMCarry, ProjectedLSTM, Residual, Stack
+from rnnjax.attention import Additive
 from rnnjax.cells import (
     LRU,
     RHN,
@@ -43,7 +44,7 @@ XS = np.ones((T, B, F), F32)
 BATCH_MAJOR = np.ones((B, T, F), F32)
 
 
-ATTENTIVE = AttentionDecoder(GRU(2), 2, memory_size=3)
+ATTENTIVE = AttentionDecoder(GRU(2), Additive(2), memory_size=3)
 
 
 def scan(xs=XS, carry=None, cell=CELL, params=PARAMS, **options):

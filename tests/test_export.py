@@ -17,6 +17,7 @@ from cases import CASES, Clocks, assert_close, random_like
 from serving_models import STREAM, WHOLE, carries, random_params, some, tokens
 
 from rnnjax import GRU, LSTM, Elman, Jordan, Stack
+from rnnjax.attention import Additive
 from rnnjax.cells import AttentionDecoder, MinGRU, Record
 from rnnjax.engine import Associative, Loop
 from rnnjax.interop import export_model, save_onnx
@@ -204,7 +205,7 @@ def test_a_size_that_is_none_is_refused(tmp_path, size):
 
 
 def test_a_model_with_a_context_is_not_exported():
-    model = RNN(AttentionDecoder(GRU(4), attention_size=3, memory_size=2))
+    model = RNN(AttentionDecoder(GRU(4), Additive(3), memory_size=2))
     with pytest.raises(ValueError, match="expected a model without a context, .* got RNN.Attent"):
         export_model(model, random_params(model, 3), 3)
 

@@ -14,7 +14,8 @@ from draws import T, draw_signals
 from flax import nnx
 
 from rnnjax import GRU, LSTM, Elman, scan
-from rnnjax.cells import AttentionDecoder, AttentionMemory, ConvLSTM, VariationalDropout
+from rnnjax.attention import Additive, Source
+from rnnjax.cells import AttentionDecoder, ConvLSTM, VariationalDropout
 from rnnjax.engine import initial_carry
 from rnnjax.flax import linen as rln
 from rnnjax.flax import nnx as rnx
@@ -231,8 +232,8 @@ def test_images_tokens_and_contexts():
     assert [step.num_feature_axes for step in steps] == [3, 3]
     assert steps[0].initialize_carry(None, (B, 4, 3, 1)).h.shape == (B, 4, 3, 2)
 
-    decoder = AttentionDecoder(GRU(H), attention_size=3, memory_size=2)
-    memory = AttentionMemory(jnp.ones((B, 6, 2)), jnp.array([6, 2, 0]))
+    decoder = AttentionDecoder(GRU(H), Additive(3), memory_size=2)
+    memory = Source(jnp.ones((B, 6, 2)), jnp.array([6, 2, 0]))
     layer, xs = RNN(decoder), random_like(2, np.empty((B, T, F)))
     params = random_params_of(layer)
     _, expected = layer.apply(params, xs, context=memory)

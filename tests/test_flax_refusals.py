@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 from rnnjax import GRU, LSTM
+from rnnjax.attention import Additive
 from rnnjax.cells import AttentionDecoder
 from rnnjax.flax import linen as rln
 from rnnjax.flax import nnx as rnx
@@ -96,7 +97,7 @@ def test_a_carry_is_for_a_shape(shape):
 
 
 def test_a_step_has_no_context():
-    decoder = AttentionDecoder(GRU(H), attention_size=3, memory_size=2)
+    decoder = AttentionDecoder(GRU(H), Additive(3), memory_size=2)
     for initialize in (
         rnx.Cell(decoder, F, rngs=nnx.Rngs(0)).initialize_carry,
         lambda shape: rln.Cell(decoder).initialize_carry(KEY, shape),

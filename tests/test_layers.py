@@ -40,6 +40,8 @@ from rnnjax.layers import (
     LayerNorm,
     Pool,
     Sequential,
+    Tied,
+    TokenDropout,
 )
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -110,6 +112,23 @@ def test_embedding_is_a_product_with_one_hot_vectors():
     got = pull(lambda table: layer.apply(EmbeddingParams(table), tokens), table)
     assert_close(got, pull(product, table))
     np.testing.assert_array_equal(got[0][1], np.asarray(table)[tokens])
+
+
+def test_the_scale_of_an_embedding_is_the_deviation_of_its_vectors():
+    table = Embedding(500, 40, scale=0.1).init(KEY).table
+    assert_close(table, 0.1 * Embedding(500, 40).init(KEY).table)
+    assert abs(table.std() - 0.1) < 0.002
+
+
+def test_token_dropout_replaces_a_share_of_the_tokens():
+    tokens, layer = jnp.arange(1, 4001).reshape(2, 2000), TokenDropout(0.3, token=7)
+    np.testing.assert_array_equal(layer.apply((), tokens)[1], tokens)
+    _, ys = layer.apply((), tokens, key=KEY, lengths=np.array([2000, 1000]))
+    replaced, valid = ys != tokens, np.arange(2000) < np.array([[2000], [1000]])
+    assert (ys[replaced & valid] == 7).all() and not ys[~valid].any()
+    assert abs(replaced[valid].mean() - 0.3) < 0.03
+    model = Sequential((layer, Embedding(4001, F), RNN(GRU(H))))
+    assert model.num_feature_axes == 0 and model.output_size == H
 
 
 def test_a_token_outside_the_vocabulary_gives_nan():
@@ -316,7 +335,30 @@ def test_complex_inputs_and_integer_weights_are_refused(layer):
 
 
 def test_properties_tell_what_a_layer_does():
-    assert [layer.causal for layer in LAYERS] == [False, False, *[True] * 4, False, True, False]
+    expected = [False] * 2 + [True] * 4 + [False] * 2 + [True, False, False, True]
+    assert [layer.causal for layer in LAYERS] == expected
     assert Embedding(6, H).num_feature_axes == MODEL.num_feature_axes - 1 == 0
     assert not RNN(GRU(H), return_sequences=False).causal and MODEL.has_memory
     assert isinstance(Inverse(), Layer) and not Sequential((Dense(2),)).has_memory
+
+
+def test_tied_weights_are_the_embedding_at_both_ends():
+    model = Tied(Embedding(5, 3, scale=0.5), RNN(GRU(3)))
+    params = random_like(1, model.init(jax.random.key(0)))
+    tokens = jnp.array([[1, 4, 0], [2, 2, 3]])
+    separate = Sequential((model.embedding, model.body, Dense(5)))
+    head = DenseParams(params.embedding.table.T, params.b)
+    same = (params.embedding, params.body, head)
+
+    def total(apply, params):
+        return jnp.sum(jnp.sin(apply(params, tokens)[1]))
+
+    tied = jax.value_and_grad(total, argnums=1)(model.apply, params)
+    loose = jax.value_and_grad(total, argnums=1)(separate.apply, same)
+    np.testing.assert_allclose(tied[0], loose[0], rtol=1e-5)
+    embedding, body, out = loose[1]
+    np.testing.assert_allclose(
+        tied[1].embedding.table, embedding.table + out.w.T, rtol=1e-4, atol=1e-5
+    )
+    assert_close(tied[1].body, body)
+    np.testing.assert_allclose(tied[1].b, out.b, rtol=1e-4)

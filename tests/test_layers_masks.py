@@ -11,7 +11,17 @@ from draws import pull, pulled
 from layer_draws import GAPPY, KEY, LAYERS, LENGTHS, PADDING, B, F, H, Inverse, T, draw, inputs_of
 
 from rnnjax import GRU, LSTM, Elman
-from rnnjax.layers import RNN, Bidirectional, Dense, Dropout, Embedding, LayerNorm, Pool, Sequential
+from rnnjax.layers import (
+    RNN,
+    AttentionPool,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    Pool,
+    Sequential,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -60,6 +70,49 @@ def test_pool_is_a_loop_over_valid_steps(how, signals):
     np.testing.assert_allclose(d_xs, differences, atol=1e-8)
 
 
+@pytest.mark.parametrize("signals", SIGNALS.values(), ids=SIGNALS)
+def test_attention_pool_is_a_weighted_mean_of_valid_steps(signals):
+    valid = signals.get("mask", np.ones((B, T), bool))
+    valid = valid & ~PADDING if "lengths" in signals else valid
+    signals = jax.tree.map(jnp.asarray, signals)
+    layer = AttentionPool(2)
+    params, xs = draw(layer)
+
+    def by_hand(params, xs):
+        w, b, w_s = params
+        pooled = np.zeros((B, F))
+        for row in range(B):
+            steps = xs[row][valid[row]]
+            scores = np.exp(np.tanh(steps @ w + b) @ w_s[:, 0])
+            for step, score in zip(steps, scores, strict=True):
+                pooled[row] += step * score / scores.sum()
+        return pooled
+
+    arguments = jax.tree.map(np.asarray, (params, xs))
+    ys, gradients = pull(lambda params, xs: layer.apply(params, xs, **signals)[1], params, xs)
+    assert_close(ys, by_hand(*arguments))
+    weights, nudge = np.asarray(random_like(4, ys)), 1e-6
+    leaves, structure = jax.tree.flatten(arguments)
+    for number, (leaf, gradient) in enumerate(zip(leaves, jax.tree.leaves(gradients), strict=True)):
+        differences = np.zeros_like(leaf)
+        for index in np.ndindex(leaf.shape):
+            near = [leaf.copy(), leaf.copy()]
+            near[0][index] += nudge
+            near[1][index] -= nudge
+            high, low = (
+                by_hand(*structure.unflatten([*leaves[:number], a, *leaves[number + 1 :]]))
+                for a in near
+            )
+            differences[index] = (weights * (high - low)).sum() / (2 * nudge)
+        np.testing.assert_allclose(gradient, differences, atol=1e-8)
+
+
+def test_attention_pool_of_no_steps_is_zero():
+    layer = AttentionPool(2)
+    params, xs = draw(layer)
+    assert not layer.apply(params, xs[:, :0])[1].any()
+
+
 # What stands at masked steps reaches nothing, whatever the layers.
 
 
@@ -69,10 +122,11 @@ def test_pool_is_a_loop_over_valid_steps(how, signals):
         Sequential((RNN(LSTM(H)), Pool("last"), Dense(2))),
         Sequential((Bidirectional(GRU(H)), LayerNorm(), Pool("mean"), Dense(2))),
         Sequential((RNN(GRU(H), reverse=True), Dense(2), Pool("max"))),
+        Sequential((AttentionPool(2), Dense(2))),
         Bidirectional(LSTM(H), merge="product"),
         Sequential((LayerNorm(), Dense(H), RNN(GRU(H)))),
     ],
-    ids=["last", "mean", "max", "bidirectional", "dense first"],
+    ids=["last", "mean", "max", "attention", "bidirectional", "dense first"],
 )
 def test_garbage_in_the_padding_changes_nothing(model):
     params, xs = draw(model)

@@ -12,7 +12,8 @@ from draws import pull
 from layer_draws import GAPPY, KEY, LENGTHS, PADDING, RESETS, B, F, H, T, draw
 
 from rnnjax import GRU, LSTM, Elman, Stack, scan
-from rnnjax.cells import AttentionDecoder, AttentionMemory, VariationalDropout
+from rnnjax.attention import Additive, Source
+from rnnjax.cells import AttentionDecoder, VariationalDropout
 from rnnjax.layers import RNN, Bidirectional, Dense, LayerNorm, Sequential
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -164,8 +165,8 @@ def test_a_key_reaches_the_cells():
 
 
 def test_a_context_reaches_who_takes_one():
-    decoder = AttentionDecoder(GRU(H), attention_size=3, memory_size=2)
-    memory = AttentionMemory(random_like(5, np.empty((B, 6, 2))), jnp.array([6, 0, 3, 1]))
+    decoder = AttentionDecoder(GRU(H), Additive(3), memory_size=2)
+    memory = Source(random_like(5, np.empty((B, 6, 2))), jnp.array([6, 0, 3, 1]))
     layer = Sequential((Dense(F), RNN(GRU(F)), Sequential((RNN(decoder), LayerNorm()))))
     params, xs = draw(layer)
     assert layer.takes_context and not layer.layers[1].takes_context

@@ -29,6 +29,7 @@ ORDER = (
     {"_core"},
     {"_wrapper", "_arguments"},
     {"initializers"},
+    {"attention"},
     {"cells"},
     {"engine"},
     {"layers", "testing"},
@@ -43,8 +44,8 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 40
 LONGEST_PROTOCOL = 220
 LONGEST_CELL = 130
-# A stack holds parts of three kinds; the decoder has a memory and an attention of its own.
-LONGEST_CELLS = {"_stack.py": 200, "_attention.py": 200}
+# A stack holds parts of three kinds; the decoder attends.
+LONGEST_CELLS = {"_stack.py": 200, "_attention.py": 175}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -236,7 +237,9 @@ def test_a_public_name_has_a_docstring_and_unless_it_is_a_tuple_an_example(name)
 @pytest.mark.parametrize("name", [name for name in NAMES if inspect.isclass(NAMES[name])])
 def test_the_fields_of_a_public_class_are_documented(name):
     fields = own_fields(NAMES[name])
-    documented = re.findall(r"^ *(\w+):", NAMES[name].__doc__ or "", re.MULTILINE)
+    # A field with another default is described where it was declared first.
+    texts = "\n".join(base.__doc__ or "" for base in NAMES[name].__mro__)
+    documented = re.findall(r"^ *(\w+):", texts, re.MULTILINE)
     if is_tuple(name):
         # By a shape, or a comment behind the field or on the line above it.
         source = inspect.getsource(NAMES[name])
@@ -279,7 +282,7 @@ def test_importing_is_quiet():
 def test_no_print_no_assert_no_all(path):
     tree = ast.parse(path.read_text())
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    command_line = path.match("rnnjax/tasks/*.py")
+    command_line = "tasks" in path.parts
     has_laws = path.match("rnnjax/testing/*")
     assert "__all__" not in names
     assert "print" not in names or command_line

@@ -12,7 +12,8 @@ from mistakes import check_message, row
 from serving_models import STREAM, carries, random_params, some, tokens
 
 from rnnjax import GRU, LSTM, Cell
-from rnnjax.cells import AttentionDecoder, AttentionMemory
+from rnnjax.attention import Additive, Source
+from rnnjax.cells import AttentionDecoder
 from rnnjax.decoding import generate, stream_step
 from rnnjax.layers import (
     RNN,
@@ -169,8 +170,8 @@ def test_bad_calls_of_a_stream(call, expected, got, cause):
 
 
 def test_a_stream_attends_to_its_context():
-    cell = AttentionDecoder(GRU(4), attention_size=3, memory_size=2)
-    model, memory = RNN(cell), AttentionMemory(jnp.ones((3, 6, 2)), jnp.array([6, 2, 0]))
+    cell = AttentionDecoder(GRU(4), Additive(3), memory_size=2)
+    model, memory = RNN(cell), Source(jnp.ones((3, 6, 2)), jnp.array([6, 2, 0]))
     params, xs, carry = random_params(model, 5), jnp.ones((3, 4, 5)), None
     _, expected = model.apply(params, xs, context=memory)
     for t in range(4):

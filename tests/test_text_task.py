@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnjax import interop
-from rnnjax.tasks import text
+from rnnjax.tasks import _application, text
 from rnnjax.tasks._command import TASKS, main
 from rnnjax.training import fit
 
@@ -29,7 +29,7 @@ def run(*arguments):
 
 def test_train_evaluate_use(tmp_path, text_file, capsys):
     out = tmp_path / "out"
-    assert run("train", "--text", text_file, "--steps", 40, "--out", out, *SMALL) == 0
+    assert run("train", "--data", text_file, "--steps", 40, "--out", out, *SMALL) == 0
     printed = capsys.readouterr().out
     for name in ("unigram", "trigram", "interpolated 5-gram", "this network"):
         assert re.search(rf"{name}.*\d\.\d\d\d", printed)
@@ -39,11 +39,11 @@ def test_train_evaluate_use(tmp_path, text_file, capsys):
     result = re.search(r"this network +│ +(\d\.\d+)", printed)
     extra = interop.read_extra(out / "model.safetensors")
     assert result and extra["bits per character"] == pytest.approx(float(result[1]), abs=1e-3)
-    assert extra["alphabet"] == "".join(sorted(set(TEXT)))
+    assert sorted(extra["units"]) == sorted(set(TEXT))
 
     held_out = tmp_path / "held_out.txt"
     held_out.write_text(TEXT[-180:])
-    assert run("evaluate", "--model", out, "--text", held_out) == 0
+    assert run("evaluate", "--model", out, "--data", held_out) == 0
     assert re.fullmatch(r"\d\.\d+ bits per character on 180 characters\n", capsys.readouterr().out)
 
     options = ["--model", out, "--prompt", "the ", "--length", 30]
@@ -57,6 +57,26 @@ def test_train_evaluate_use(tmp_path, text_file, capsys):
     assert greedy[:35] == greedy[35:]
 
 
+@pytest.mark.parametrize("unit", ["words", "pieces"])
+def test_words_and_pieces_with_tied_weights_and_an_average(unit, tmp_path, text_file, capsys):
+    out = tmp_path / "out"
+    options = ["--unit", unit, "--tied", "--embedding", 6, "--weight-drop", 0.1, "--average", 0.9]
+    options += ["--learning-rate", 0.05]
+    long = tmp_path / "long.txt"
+    long.write_text(TEXT * 4 + "a word that is rare\n" + TEXT)
+    assert run("train", "--data", long, "--steps", 60, "--out", out, *SMALL, *options) == 0
+    printed = capsys.readouterr().out
+    found = re.search(rf"perplexity by {unit[:-1]}.*this network +│ +(\d+\.\d+)", printed, re.S)
+    assert found and 1 < float(found[1]) < 12
+    model, params = interop.load(out / "model.safetensors")
+    assert len(params.embedding.table) == len(params.b) and params.embedding.table.shape[1] == 6
+    assert run("evaluate", "--model", out, "--data", text_file) == 0
+    assert f"perplexity by {unit[:-1]} on" in capsys.readouterr().out
+    arguments = ["--model", out, "--prompt", "the quick", "--length", 9, "--min-p", 0.1]
+    assert run("use", *arguments) == 0
+    assert capsys.readouterr().out.startswith("the quick ")
+
+
 @pytest.mark.parametrize(
     "cell",
     [
@@ -66,9 +86,11 @@ def test_train_evaluate_use(tmp_path, text_file, capsys):
     ],
 )
 def test_it_learns_with_every_cell(cell, text_file, monkeypatch):
-    monkeypatch.setattr(text, "fit", lambda *args, **kw: fit(*args, **kw | {"eval_every": 30}))
+    monkeypatch.setattr(
+        _application, "fit", lambda *args, **kw: fit(*args, **kw | {"eval_every": 30})
+    )
     config = text.Config(
-        text=str(text_file),
+        data=str(text_file),
         cell=cell,
         hidden=16,
         layers=2,
@@ -79,7 +101,7 @@ def test_it_learns_with_every_cell(cell, text_file, monkeypatch):
         learning_rate=0.02,
     )
     data = text.load(config)
-    history = text.learn(config, data, text.build(config, len(data.alphabet))).history
+    history = text.learn(config, data, text.build(config, len(data.units)))[0].history
     assert history[-1]["step"] == 60
     assert history[1]["eval_loss"] < 0.8 * history[0]["loss"]
 
@@ -100,9 +122,9 @@ def test_every_pass_over_a_text_is_all_of_it_from_another_place():
 
 
 def test_a_time_budget_is_kept(text_file):
-    config = text.Config(text=str(text_file), hidden=8, batch=4, window=16, minutes=0.06)
+    config = text.Config(data=str(text_file), hidden=8, batch=4, window=16, minutes=0.06)
     data = text.load(config)
-    run = text.learn(config, data, text.build(config, len(data.alphabet)))
+    run, _ = text.learn(config, data, text.build(config, len(data.units)))
     assert 3.6 <= run.history[-1]["seconds"] < 12
     rate = run.state.opt_state[1].hyperparams["learning_rate"]
     assert rate < config.learning_rate / 2
@@ -117,9 +139,9 @@ def test_interruption_keeps_the_last_round(tmp_path, text_file, capsys, monkeypa
         callbacks = (*callbacks, interrupt)
         return fit(*arguments, callbacks=callbacks, **options | {"eval_every": 3})
 
-    monkeypatch.setattr(text, "fit", interrupted)
-    assert run("train", "--text", text_file, "--steps", 100, "--out", tmp_path, *SMALL) == 0
-    assert "interrupted; keeping the parameters of step 6" in capsys.readouterr().out
+    monkeypatch.setattr(_application, "fit", interrupted)
+    assert run("train", "--data", text_file, "--steps", 100, "--out", tmp_path, *SMALL) == 0
+    assert "interrupted; keeping the rounds up to step 6" in capsys.readouterr().out
     interop.load(tmp_path / "model.safetensors")
 
 
@@ -130,7 +152,11 @@ def test_interruption_keeps_the_last_round(tmp_path, text_file, capsys, monkeypa
         (b"", [], "expected a text file with some text"),
         (b"caf\xe9" * 1000, [], "expected a text file in UTF-8"),
         (b"too short", [], "expected a text of at least 650 characters.* got 9"),
-        (TEXT.encode(), ["--prompt", "THE"], "expected characters of the training text, got 'EHT'"),
+        (
+            TEXT.encode(),
+            ["--prompt", "THE"],
+            "expected entries of the vocabulary, got 'E', 'H', 'T' too",
+        ),
     ],
 )
 def test_bad_input_gets_one_clear_line(tmp_path, capsys, content, options, message):
@@ -138,7 +164,7 @@ def test_bad_input_gets_one_clear_line(tmp_path, capsys, content, options, messa
     if content is not None:
         path.write_bytes(content)
     window = [] if len(content or b"") < 100 else ["--window", "16"]
-    assert run("train", "--text", path, "--out", tmp_path / "out", *window, *options) == 1
+    assert run("train", "--data", path, "--out", tmp_path / "out", *window, *options) == 1
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert re.search(message, last)
     assert not (tmp_path / "out").exists()

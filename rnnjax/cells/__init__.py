@@ -14,13 +14,14 @@
 | `MinGRU` | `h` | `h` | Feng et al. 2024 |
 | `LRU` | complex `h` | `Re(h w_c) + skip x` | Orvieto et al. 2023 |
 | `EchoState` | `h` | `h w_o + b_o` | Jaeger 2001 |
-| `AttentionDecoder` | `AttentionCarry(cell, attended)` | as its cell | Bahdanau et al. 2015 |
+| `AttentionDecoder` | `AttentionCarry(cell, attended, p)` | as its cell | Bahdanau et al. 2015 |
 | `Stack` | a tuple, one entry a cell | as the last part | Pascanu et al. 2014 |
 | `Residual` | as its cell | `x + y` | Wu et al. 2016 |
 | `Zoneout` | as its cell | as its cell | Krueger et al. 2017 |
 | `VariationalDropout` | as its cell | as its cell | Gal and Ghahramani 2016 |
 | `RecurrentDropout` | as its cell | as its cell | Semeniuta et al. 2016 |
 | `WeightDrop` | as its cell | as its cell | Merity et al. 2018 |
+| `Bridge` | as its cell | as its cell | Bahdanau et al. 2015 |
 | `LearnedCarry` | as its cell | as its cell | Forcada and Carrasco 1995 |
 | `Record` | as its cell | `(y, carry)` | |
 
@@ -62,7 +63,6 @@ from .linear._min_gru import MinGRU as MinGRU
 from .linear._min_gru import MinGRUParams as MinGRUParams
 from .memory._attention import AttentionCarry as AttentionCarry
 from .memory._attention import AttentionDecoder as AttentionDecoder
-from .memory._attention import AttentionMemory as AttentionMemory
 from .memory._attention import AttentionParams as AttentionParams
 from .memory._echo_state import EchoState as EchoState
 from .memory._echo_state import EchoStateParams as EchoStateParams
@@ -72,6 +72,8 @@ from .simple._indrnn import IndRNN as IndRNN
 from .simple._indrnn import IndRNNParams as IndRNNParams
 from .simple._jordan import Jordan as Jordan
 from .simple._jordan import JordanParams as JordanParams
+from .wrappers._bridge import Bridge as Bridge
+from .wrappers._bridge import BridgeParams as BridgeParams
 from .wrappers._learned_carry import LearnedCarry as LearnedCarry
 from .wrappers._learned_carry import LearnedCarryParams as LearnedCarryParams
 from .wrappers._record import Record as Record

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 
 
 class Batch(NamedTuple):
-    """Examples, batch-major. Lengths, mask and resets go to the model, `loss_mask` to the loss."""
+    """Examples, batch-major. The model gets all but the targets and `loss_mask`."""
 
     inputs: Any  # `[B, T, I]`, or tokens `[B, T]`; or a pytree of such arrays
     targets: Any  # `[B, …]`, or at every step `[B, T, …]`
@@ -16,6 +16,7 @@ class Batch(NamedTuple):
     resets: Bool[ArrayLike, "batch time"] | None = None  # true where a new document starts
     loss_mask: Bool[ArrayLike, "batch ..."] | None = None
     # True where a prediction counts, `[B, T]` or `[B]`; by default at valid steps.
+    context: Any = None  # a sequence beside the inputs, such as `Source(values, lengths)`
 
 
 def as_batch(data: Any) -> Batch:

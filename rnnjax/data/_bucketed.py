@@ -9,7 +9,15 @@ import numpy as np
 from .._checks import brief, check_positive
 from ._batch import Batch
 from ._batches import Batches
-from ._padded import Sequences, Target, checked_pairs, filled_up
+from ._padded import (
+    Arrays,
+    Sequences,
+    Target,
+    checked_context,
+    checked_pairs,
+    filled_up,
+    with_context,
+)
 
 
 def bucketed(
@@ -21,6 +29,7 @@ def bucketed(
     edges: Sequence[int] | None = None,
     buckets: int = 6,
     frames: int | None = None,
+    context: Sequences | None = None,
     seed: int = 0,
 ) -> Batches:
     """Batches of sequences of similar lengths, so that few steps are padding.
@@ -38,6 +47,7 @@ def bucketed(
         buckets: number of edges, at quantiles of the lengths.
         frames: number of steps that a batch may have at most, padding included, instead of
             `batch_size`; a longer sequence is alone in its batch.
+        context: for each sequence another one beside it, as for `padded`.
         seed: of the order.
 
     Raises:
@@ -51,14 +61,16 @@ def bucketed(
         [(2, 4), (2, 4), (2, 10)]
     """
     inputs, targets = checked_pairs(inputs, targets, target)
+    beside = checked_context(context, len(inputs))
     lengths = np.array([len(x) for x in inputs])
     lasts = _quantiles(lengths, buckets) if edges is None else _checked_edges(edges, lengths.max())
     rows = _rows(lasts, batch_size, frames)
     seed = check_positive("seed", seed, least=0)
     places = np.searchsorted(lasts, lengths)
     groups = [np.flatnonzero(places == index) for index in range(len(lasts))]
-    # Labels are filled up to one length a bucket, too.
-    widths = [max((np.size(targets[i]) for i in group), default=0) for group in groups]
+    # Labels and contexts are filled up to one length a bucket, too.
+    widths = _longest(targets, groups) if target == "labels" else [0] * len(groups)
+    spans = None if beside is None else _longest(beside, groups)
 
     @lru_cache(maxsize=2)  # evaluation may be in another epoch than training
     def plan(epoch: int) -> list[tuple[int, np.ndarray]]:
@@ -67,7 +79,10 @@ def bucketed(
     def make(epoch: int, index: int) -> Batch:
         bucket, chosen = plan(epoch)[index]
         xs, ys = ([sequences[i] for i in chosen] for sequences in (inputs, targets))
-        return filled_up(xs, ys, target, lasts[bucket], rows[bucket], widths[bucket])
+        batch = filled_up(xs, ys, target, lasts[bucket], rows[bucket], widths[bucket])
+        if beside is None or spans is None:
+            return batch
+        return with_context(batch, [beside[i] for i in chosen], spans[bucket])
 
     return Batches(make, sum(-(-len(group) // n) for group, n in zip(groups, rows, strict=True)))
 
@@ -81,6 +96,10 @@ def _plan(
         order = random.permutation(group)
         batches += [(bucket, order[i : i + n]) for i in range(0, len(order), n)]
     return [batches[i] for i in random.permutation(len(batches))]
+
+
+def _longest(sequences: Arrays, groups: list[np.ndarray]) -> list[int]:
+    return [max((len(sequences[i]) for i in group), default=0) for group in groups]
 
 
 def _quantiles(lengths: np.ndarray, buckets: int) -> list[int]:

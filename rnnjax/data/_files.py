@@ -3,17 +3,22 @@
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from http.client import HTTPException
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
+from zipfile import BadZipFile, ZipFile
 
-from .._checks import brief, check_instance
+from .._checks import brief, check_function, check_instance
 from .._files import replace_file
 
 FOLDER = "RNNJAX_DATA"
 
 
-def data_file(name: str, *, url: str, sha256: str) -> Path:
+def data_file(
+    name: str, *, url: str, sha256: str, part: Callable[[bytes], bytes] | None = None
+) -> Path:
     """The path of a file of real data, which is downloaded at its first use.
 
     The environment variable `RNNJAX_DATA` names the folder of the file; nothing is written
@@ -22,8 +27,10 @@ def data_file(name: str, *, url: str, sha256: str) -> Path:
 
     Args:
         name: the path of the file in the folder, such as "music/JSB_Chorales.mat".
-        url: the source of the download.
+        url: the source of the download; `….zip#name` for a file of an archive.
         sha256: the checksum of the only content to accept.
+        part: a function of the content that gives the bytes of the checksum, such as the files of
+            an archive that is packed anew for every download; by default all of it.
 
     Raises:
         OSError: in one line, if the file is missing and cannot be downloaded.
@@ -48,6 +55,7 @@ def data_file(name: str, *, url: str, sha256: str) -> Path:
         raise ValueError(f"expected url to be an address like https://…, got {brief(url)}")
     if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError(f"expected sha256 to be 64 hexadecimal digits, got {brief(sha256)}")
+    checked = check_function("part", bytes if part is None else part)
     folder = os.environ.get(FOLDER)
     path = (Path(folder) if folder else _cache()) / name
     try:
@@ -59,11 +67,11 @@ def data_file(name: str, *, url: str, sha256: str) -> Path:
                 f"{FOLDER} it is downloaded from {url}"
             ) from None
         content = _download(url, path)
-        _check(content, sha256, url)
+        _check(checked(content), sha256, url)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
     else:
-        _check(content, sha256, str(path))
+        _check(checked(content), sha256, str(path))
     return path
 
 
@@ -72,10 +80,12 @@ def _cache() -> Path:
 
 
 def _download(url: str, path: Path) -> bytes:
+    address, _, member = url.partition("#")
     try:
-        with urlopen(url, timeout=60) as response:
-            return response.read()
-    except (OSError, HTTPException) as error:
+        with urlopen(address, timeout=60) as response:
+            content = response.read()
+        return ZipFile(BytesIO(content)).read(member) if member else content
+    except (OSError, HTTPException, BadZipFile, KeyError) as error:
         raise OSError(
             f"expected to download {url}, got {error}; the file can also be put at {path}"
         ) from None

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from .._checks import check_choice, check_positive
+from ..attention import Source
 from ._batch import Batch
 from ._batches import is_numeric
 
@@ -21,6 +22,7 @@ def padded(
     target: Target = "step",
     steps: int | None = None,
     batch_size: int | None = None,
+    context: Sequences | None = None,
 ) -> Batch:
     """One batch of sequences of different lengths, filled up with zeros.
 
@@ -35,9 +37,12 @@ def padded(
         steps: number of steps to fill up to; by default those of the longest sequence.
         batch_size: number of rows to fill up to, with sequences of length 0 that count in no
             loss; by default none.
+        context: for each sequence another one beside it, of its own length, such as the source
+            of a translation.
 
     Returns:
-        A batch with lengths; with "sequence" and a batch size, also with a loss mask.
+        A batch with lengths; with "sequence" and a batch size, also with a loss mask. The context
+        is a `Source` with lengths of its own.
 
     Raises:
         ValueError: if inputs and targets do not fit together, or into `steps` and `batch_size`.
@@ -58,7 +63,39 @@ def padded(
             f"{batch_size}; bucketed makes several batches"
         )
     width = max(map(len, targets)) if target == "labels" else 0
-    return filled_up(inputs, targets, target, steps, batch_size, width)
+    batch = filled_up(inputs, targets, target, steps, batch_size, width)
+    beside = checked_context(context, len(inputs))
+    return batch if beside is None else with_context(batch, beside, max(map(len, beside)))
+
+
+def checked_context(context: Any, count: int) -> Arrays | None:
+    """The sequences beside `count` others as arrays.
+
+    Raises:
+        ValueError: if they are no sequences, or there are more or fewer.
+
+    Examples:
+        >>> checked_context([[1, 2]], 1)
+        [array([1, 2])]
+    """
+    if context is None:
+        return None
+    beside = checked_sequences("context", context)
+    if len(beside) != count:
+        raise ValueError(f"expected a context for each of {count} sequences, got {len(beside)}")
+    return beside
+
+
+def with_context(batch: Batch, context: Arrays, steps: int) -> Batch:
+    """A batch with the sequences beside its own, filled up to `steps`.
+
+    Examples:
+        >>> with_context(padded([[1], [2]], [[1], [2]]), [np.array([7, 8])], 3).context.lengths
+        array([2, 0], dtype=int32)
+    """
+    lengths = np.zeros(len(batch.inputs), np.int32)
+    lengths[: len(context)] = [len(values) for values in context]
+    return batch._replace(context=Source(_filled(context, (len(lengths), steps), 0), lengths))
 
 
 def filled_up(

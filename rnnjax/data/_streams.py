@@ -111,6 +111,6 @@ def _array(name: str, data: Any, shape: str, least: int) -> np.ndarray:
     if not is_numeric(array.dtype) or array.ndim < least:
         raise ValueError(
             f"expected {name} to be an array of numbers {shape}, got "
-            f"{array.dtype}{list(array.shape)}; Alphabet turns text into numbers"
+            f"{array.dtype}{list(array.shape)}; Vocabulary turns text into numbers"
         )
     return array

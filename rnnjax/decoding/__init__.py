@@ -3,11 +3,22 @@
 | function | purpose |
 |---|---|
 | `generate` | continue a prompt, greedily or by sampling |
+| `beam_search` | the likeliest continuations of a prompt |
 | `sample` | draw a token from logits |
 | `filter_top_k`, `filter_top_p`, `filter_min_p` | truncate a distribution |
 | `stream_step` | one step of many sessions at once |
+| `ctc_greedy`, `ctc_beam` | the labels of CTC, along the best path or by prefix beam search |
+| `ctc_align` | the likeliest alignment of known labels under CTC |
+| `viterbi`, `crf_marginals` | the likeliest tags of a CRF, and the probability of each tag |
 """
 
+from ._beam import Beams as Beams
+from ._beam import beam_search as beam_search
+from ._crf import crf_marginals as crf_marginals
+from ._crf import viterbi as viterbi
+from ._ctc import ctc_greedy as ctc_greedy
+from ._ctc_align import ctc_align as ctc_align
+from ._ctc_beam import ctc_beam as ctc_beam
 from ._generate import generate as generate
 from ._sampling import filter_min_p as filter_min_p
 from ._sampling import filter_top_k as filter_top_k

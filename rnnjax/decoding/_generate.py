@@ -71,15 +71,10 @@ def generate(
     vocabulary = check_writes(model)
     check_sampling(key, temperature, top_k, top_p, min_p)
     length = check_positive("length", length, least=0)
-    prompt = _tokens("prompt", prompt, vocabulary)
-    if prompt.ndim not in (1, 2) or prompt.shape[-1] == 0:
-        raise ValueError(
-            "expected a prompt of at least one token, of shape [T] or [B, T], got "
-            f"{list(prompt.shape)}"
-        )
+    prompt = as_prompt(prompt, vocabulary)
     params, carry = check_arrays("params", params), check_arrays("carry", carry)
     context = check_arrays("context", context)
-    stop = jnp.atleast_1d(_tokens("stop", () if stop is None else stop, model.output_size))
+    stop = jnp.atleast_1d(as_tokens("stop", () if stop is None else stop, model.output_size))
     options = {"top_p": top_p, "min_p": min_p}
     # A temperature that is known to be 0 needs neither a key nor a sample.
     options |= {} if is_zero(temperature) else {"key": key, "temperature": temperature}
@@ -99,26 +94,54 @@ def _continue(
     key = options.pop("key", None)
     options = {"temperature": 0.0} | options | {"top_k": top_k}
 
-    def read(tokens, carry):
-        carry, logits = model.apply(params, tokens, carry, context=context)
-        if not isinstance(logits, jax.Array) or logits.shape[:-1] != tokens.shape:
-            got = jax.tree.map(lambda a: list(a.shape), logits)
-            raise ValueError(f"expected logits [B, T, vocabulary] from {model}, got {got}")
-        return carry, logits[:, -1]
-
     def step(state, key):
         carry, logits, last, ended = state
         token = jnp.where(ended, last, sample(logits, key, **options))
-        state = (*read(token[:, None], carry), token, ended | jnp.isin(token, stop))
+        state = (
+            *read(model, params, token[:, None], carry, context),
+            token,
+            ended | jnp.isin(token, stop),
+        )
         return state, token
 
     rows = prompt.shape[0]
-    start = (*read(prompt, carry), jnp.zeros(rows, jnp.int32), jnp.zeros(rows, bool))
+    first = read(model, params, prompt, carry, context)
+    start = (*first, jnp.zeros(rows, jnp.int32), jnp.zeros(rows, bool))
     keys = None if key is None else jax.random.split(key, length)
     return jax.lax.scan(step, start, keys, length=length)[1].T
 
 
-def _tokens(name: str, tokens: Any, vocabulary: Any) -> Array:
+def read(
+    model: Layer, params: PyTree, tokens: Int[Array, "b t"], carry: PyTree, context: PyTree
+) -> tuple[PyTree, Float[Array, "b v"]]:
+    """The carry after some tokens, and the logits of the next one.
+
+    Raises:
+        ValueError: if the model gives no logits for every token.
+    """
+    carry, logits = model.apply(params, tokens, carry, context=context)
+    if not isinstance(logits, jax.Array) or logits.shape[:-1] != tokens.shape:
+        got = jax.tree.map(lambda a: list(a.shape), logits)
+        raise ValueError(f"expected logits [B, T, vocabulary] from {model}, got {got}")
+    return carry, logits[:, -1]
+
+
+def as_prompt(prompt: Any, vocabulary: Any) -> Int[Array, "*batch t"]:
+    """A prompt as an array.
+
+    Raises:
+        ValueError: unless it is one of tokens, or a batch of such.
+    """
+    prompt = as_tokens("prompt", prompt, vocabulary)
+    if prompt.ndim not in (1, 2) or prompt.shape[-1] == 0:
+        raise ValueError(
+            "expected a prompt of at least one token, of shape [T] or [B, T], got "
+            f"{list(prompt.shape)}"
+        )
+    return prompt
+
+
+def as_tokens(name: str, tokens: Any, vocabulary: Any) -> Array:
     """Tokens as an array, checked against the size of the vocabulary where that is known."""
     try:
         array = jnp.asarray(tokens)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..layers import Embedding, Sequential
+from ..layers import Embedding, Sequential, Tied
 from ..layers._layer import check_layer
 
 
@@ -25,8 +25,8 @@ def check_writes(model: Any) -> int | None:
             f"expected a model of tokens, such as one that starts with an Embedding, got {model}"
         )
     first = model
-    while isinstance(first, Sequential):
-        first = first.layers[0]
+    while isinstance(first, Sequential | Tied):
+        first = first.embedding if isinstance(first, Tied) else first.layers[0]
     if not isinstance(first, Embedding):
         return None
     if isinstance(model.output_size, int) and model.output_size > first.vocabulary:

@@ -7,14 +7,14 @@ passes.
 import dataclasses
 from typing import Any
 
-from .. import cells, engine, layers
+from .. import attention, cells, engine, layers
 
 
 def known_classes() -> dict[str, type]:
     """The classes of rnnjax that a model consists of, by their public names."""
     return {
         f"{package.__name__}.{name}": value
-        for package in (cells, layers, engine)
+        for package in (attention, cells, layers, engine)
         for name, value in vars(package).items()
         if isinstance(value, type) and dataclasses.is_dataclass(value)
     }

@@ -1,5 +1,6 @@
 """The table of vectors that discrete inputs choose from."""
 
+from dataclasses import KW_ONLY
 from typing import Any, NamedTuple
 
 import jax
@@ -24,6 +25,8 @@ class Embedding(Pointwise[EmbeddingParams]):
     Args:
         vocabulary: number of tokens.
         size: number of features of a vector.
+        scale: standard deviation of the initial vectors. A small one lets tokens that are seen a
+            few times in all leave the start.
 
     Examples:
         >>> layer = Embedding(10, 4)
@@ -35,12 +38,15 @@ class Embedding(Pointwise[EmbeddingParams]):
 
     vocabulary: int
     size: int
+    _: KW_ONLY
+    scale: float = 1.0
 
     num_feature_axes = 0
     output_size = property(lambda self: self.size)
 
     def init(self, key, input_size=None, *, dtype: Any = jnp.float32) -> EmbeddingParams:
-        return EmbeddingParams(jax.random.normal(key, (self.vocabulary, self.size), dtype))
+        table = jax.random.normal(key, (self.vocabulary, self.size), dtype)
+        return EmbeddingParams(self.scale * table)
 
     def transform(self, params, xs):
         if not jnp.issubdtype(xs.dtype, jnp.integer):

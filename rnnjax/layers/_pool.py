@@ -34,7 +34,7 @@ class Pool(Layer[tuple]):
     def run(self, params, xs, carry, signals: Signals):
         if self.how == "last":
             return (), end(xs, signals)
-        valid = _valid(xs, signals)
+        valid = valid_entries(xs, signals)
         count = valid.sum(1)
         if self.how == "mean":
             total = jnp.where(valid, xs, 0).sum(1)
@@ -50,13 +50,14 @@ def end(
 
     A masked sum, unlike a gather, leaves sequences on the devices on which they are.
     """
-    valid = _valid(xs, signals)
+    valid = valid_entries(xs, signals)
     rank = jnp.cumsum(valid, 1)
     at = valid & (rank == (jnp.ones_like(rank[:, :1]) if first else rank[:, -1:]))
     return jnp.where(at, xs, jnp.zeros_like(xs)).sum(1, dtype=xs.dtype)
 
 
-def _valid(xs: Any, signals: Signals) -> Bool[Array, "b t *ones"]:
+def valid_entries(xs: Any, signals: Signals) -> Bool[Array, "b t *ones"]:
+    """The mask of valid steps, with as many axes as `xs`."""
     valid = signals.valid(xs.shape[1])
     valid = jnp.ones(xs.shape[:2], bool) if valid is None else valid
     return jnp.expand_dims(valid, range(2, xs.ndim))

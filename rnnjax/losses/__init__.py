@@ -6,14 +6,16 @@ the targets: `[B, T]` for a prediction at every step, `[B]` for one a sequence. 
 gives the sum and the number of the entries that count. `functools.partial` binds an option.
 
 * Classes: `cross_entropy`, `binary_cross_entropy`; numbers: `squared_error`, `quantile_loss`,
-  `gaussian_loss`, `student_t_loss`; label sequences: `ctc_loss`.
+  `gaussian_loss`, `student_t_loss`; label sequences: `ctc_loss`;
+  tags of a conditional random field: `crf_loss`.
 * Elementwise losses of Optax, such as `Masked(optax.huber_loss)`, or your own; `MeanLoss` makes
   any other.
-* Metrics: `accuracy`, `sequence_accuracy`, `bits`, `perplexity`.
+* Metrics: `accuracy`, `sequence_accuracy`, `bits`, `perplexity`; of `spans`: `span_scores`.
 * Penalties on outputs: `activation_penalty`, `temporal_activation_penalty`.
 * Masks: `valid_steps`.
 """
 
+from ._crf import crf_loss as crf_loss
 from ._ctc import ctc_feasible as ctc_feasible
 from ._ctc import ctc_loss as ctc_loss
 from ._likelihoods import Gaussian as Gaussian
@@ -33,3 +35,7 @@ from ._metrics import accuracy as accuracy
 from ._metrics import sequence_accuracy as sequence_accuracy
 from ._regularizers import activation_penalty as activation_penalty
 from ._regularizers import temporal_activation_penalty as temporal_activation_penalty
+from ._spans import Span as Span
+from ._spans import SpanScores as SpanScores
+from ._spans import span_scores as span_scores
+from ._spans import spans as spans

@@ -1,14 +1,12 @@
 """Connectionist temporal classification: labels of a sequence whose times are unknown."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from .._checks import check_array, check_positive
+from .._checks import check_array, check_class, check_positive
 from ._masked import as_mask, at_least_float32
 from ._mean import MeanLoss
 from ._targets import as_classes, as_floats, out_of_range, spoil
@@ -52,7 +50,7 @@ def ctc_loss(
     if logits.ndim != 3:
         raise ValueError(f"expected logits [B, T, classes], got {list(logits.shape)}")
     batch, steps, classes = logits.shape
-    blank = _class(blank, classes)
+    blank = check_class("blank", blank, classes)
     mask = as_mask(mask, (batch, steps), whole=True)
     feasible = ctc_feasible(labels, mask, blank=blank)
     if not batch or not steps:
@@ -98,14 +96,6 @@ def ctc_feasible(
     real = ~_padding(labels, check_positive("blank", blank, least=0))
     repeats = (labels[:, 1:] == labels[:, :-1]) & real[:, 1:]
     return mask.sum(-1) >= jnp.maximum(real.sum(-1) + repeats.sum(-1), 1)
-
-
-def _class(blank: Any, classes: int) -> int:
-    """The blank as a class counted from the first."""
-    blank = check_positive("blank", blank, least=-classes)
-    if blank >= classes:
-        raise ValueError(f"expected blank to be one of {classes} classes, got {blank}")
-    return blank % classes
 
 
 def _padding(labels: Array, blank: int) -> Bool[Array, "batch labels"]:

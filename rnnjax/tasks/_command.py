@@ -8,6 +8,10 @@ from rich.markup import escape
 
 TASKS = {
     "text": "learn to write from a text",
+    "sentiment": "learn to label texts, such as praise and blame",
+    "tagging": "learn to find the chunks of sentences",
+    "translation": "learn to translate sentences",
+    "speech": "learn to write down the words of recordings",
     "adding": "learn to add two numbers that are far apart",
     "chorales": "learn the next frame of Bach's chorales, beside published numbers",
 }
@@ -20,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         >>> main(["--help"])
         usage: rnnjax TASK COMMAND …
         ...
-          text       learn to write from a text
+          text         learn to write from a text
         ...
     """
     task, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
@@ -28,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     if task not in TASKS:
         console.print("usage: rnnjax TASK COMMAND …\n\ntasks, each with the option --help:")
         for name, summary in TASKS.items():
-            console.print(f"  {name:10} {summary}")
+            console.print(f"  {name:12} {summary}")
         return 0 if task in ("", "-h", "--help") else 1
     try:
         import tyro
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             prog=f"rnnjax {task}",
             description=TASKS[task].capitalize() + ".",
             args=rest,
-            config=(tyro.conf.OmitArgPrefixes,),
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs),
         )
     except (ValueError, OSError) as error:
         console.print(escape(str(error)), soft_wrap=True)

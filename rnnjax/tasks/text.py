@@ -1,82 +1,68 @@
-"""Text: a character-level language model, beside models that count characters."""
+"""Text: a language model of characters, words or pieces, beside models that count."""
 
 import importlib.util
-from dataclasses import KW_ONLY
+import math
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-import optax
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from .. import cells, interop
-from .._checks import Rate, check_above, check_instance
-from .._static import Static
-from ..data import Alphabet, Batch, Batches, load_text, streams, windows
+from .. import cells
+from .._checks import Rate
+from ..data import Batch, Batches, data_file, load_text, streams, windows
 from ..decoding import generate
-from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential
+from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential, Tied
 from ..losses import bits, cross_entropy
-from ..training import (
-    Fit,
-    TBPTTObjective,
-    clipped,
-    fit,
-    paced,
-    train_state,
-    train_step,
-)
+from ..training import Fit, TBPTTObjective, average_of
 from ..training import evaluate as held_out_loss
-from ._ngram import ngram_bits
-from ._text_figure import draw
+from ._application import Settings, compare, load_model, save_model, train_model
+from ._language._figure import draw
+from ._language._ngram import ngram_bits
+from ._language._units import Unit, Units
 
 _CELLS = {"lstm": cells.LSTM, "gru": cells.GRU, "elman": cells.Elman}
 _HELD_OUT_ROWS = 16
 _LARGEST_HELD_OUT = 200_000
 
 
-class Config(Static):
-    """The settings of a character-level language model.
+class Config(Settings):
+    """The settings of a language model.
 
     Args:
-        text: a UTF-8 file; by default Python's own documentation.
+        data: "documentation", Python's own; "shakespeare", a million characters of his plays; or
+            a UTF-8 file.
+        unit: a token: a character, a word, or a piece of a word (byte pairs).
         cell: kind of recurrent layer.
         hidden: units of every recurrent layer.
         layers: number of recurrent layers.
-        embedding: features of a character.
+        embedding: features of a token.
+        tied: whether the output weights are the embedding; `hidden` units then are mapped to
+            `embedding` ones.
         dropout: rate after the embedding's and every recurrent layer's output.
-        minutes: time budget of training; the learning rate falls to zero over it.
-        steps: number of steps, instead of a time budget.
-        batch: streams learnt side by side.
-        window: characters through which a gradient flows back.
-        learning_rate: the highest rate, reached after a twentieth of the budget.
-        clip: largest global norm of a gradient.
-        seed: of parameters, noise and samples.
+        per_sequence: whether dropout takes one mask for all steps of a window.
+        weight_drop: rate of recurrent weights that are dropped.
+        window: tokens through which a gradient flows back.
+        average: decay of an average of the parameters, such as 0.999; 0 for none.
     """
 
-    _: KW_ONLY
-    text: str | None = None
+    data: str = "documentation"
+    minutes: float = 3.0
+    batch: int = 16
+    learning_rate: float = 4e-3
+    unit: Unit = "characters"
     cell: Literal["lstm", "gru", "elman"] = "lstm"
     hidden: int = 256
     layers: int = 1
     embedding: int = 64
+    tied: bool = False
     dropout: Rate = 0.3
-    minutes: float = 3.0
-    steps: int | None = None
-    batch: int = 16
+    per_sequence: bool = False
+    weight_drop: Rate = 0.0
     window: int = 64
-    learning_rate: float = 4e-3
-    clip: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.text is not None:
-            check_instance("text", self.text, str)
-        for name in ("minutes", "learning_rate", "clip"):
-            check_above(name, getattr(self, name))
+    average: Rate = 0.0
 
 
 class Data(NamedTuple):
@@ -84,32 +70,52 @@ class Data(NamedTuple):
 
     train: np.ndarray  # tokens to learn from
     held_out: np.ndarray  # the tokens after them
-    alphabet: Alphabet  # the characters that they stand for
+    units: Units  # the tokens' meaning
+    text: str  # the beginning of the held-out text
+
+
+def read(data: str) -> str:
+    """The text of a data set or of a file."""
+    if data != "shakespeare":
+        return load_text(None if data == "documentation" else data)
+    url = (
+        "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+    )
+    checksum = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+    return load_text(data_file("text/tinyshakespeare.txt", url=url, sha256=checksum))
 
 
 def load(config: Config) -> Data:
     """The data of a run; a tenth of the text, at its end, is held out."""
-    text = load_text(config.text)
-    alphabet, window = Alphabet.of(text), config.window
+    text = read(config.data)
     cut = len(text) - min(len(text) // 10, _LARGEST_HELD_OUT)
-    if len(text) - cut <= window:
+    # Every character has a token; rare words are unknown, by the text to learn from.
+    units = Units.of(config.unit, text if config.unit == "characters" else text[:cut])
+    train, held_out = units.encode(text[:cut]), units.encode(text[cut:])
+    if len(held_out) <= config.window:
         raise ValueError(
-            f"expected a text of at least {10 * (window + 1)} characters, so that a window of "
-            f"{window} fits into the tenth that is held out, got {len(text)}"
+            f"expected a text of at least {10 * (config.window + 1)} {config.unit}, so that a "
+            f"window of {config.window} fits into the tenth that is held out, got "
+            f"{len(train) + len(held_out)}"
         )
-    tokens = alphabet.encode(text)
-    return Data(tokens[:cut], tokens[cut:], alphabet)
+    return Data(train, held_out, units, text[cut : cut + 1000])
 
 
 def build(config: Config, vocabulary: int) -> Layer:
     """The model: tokens `[B, T]` to logits `[B, T, vocabulary]`."""
     cell = _CELLS[config.cell](config.hidden)
-    recurrent = (RNN(cell), Dropout(config.dropout)) * config.layers
-    return Sequential((Embedding(vocabulary, config.embedding), *recurrent, Dense(vocabulary)))
+    cell = cells.WeightDrop(cell, config.weight_drop) if config.weight_drop else cell
+    noise = Dropout(config.dropout, per_sequence=config.per_sequence)
+    recurrent, embedding = (RNN(cell), noise) * config.layers, (vocabulary, config.embedding)
+    if config.tied:
+        last = () if config.hidden == config.embedding else (Dense(config.embedding),)
+        first = Embedding(*embedding, scale=config.embedding**-0.5)
+        return Tied(first, Sequential((noise, *recurrent, *last)))
+    return Sequential((Embedding(*embedding), *recurrent, Dense(vocabulary)))
 
 
 def objective(model: Layer) -> TBPTTObjective:
-    """The quantity to minimise, in nats per character."""
+    """The quantity to minimise, in nats per token."""
     return TBPTTObjective(model, cross_entropy)
 
 
@@ -126,75 +132,99 @@ def batches(tokens: np.ndarray, config: Config) -> Batches:
     return Batches(batch, count)
 
 
-def learn(config: Config, data: Data, model: Layer) -> Fit:
-    """Trains with `fit`; Ctrl-C ends it early and keeps the parameters of the last round."""
-    optimizer = clipped(optax.inject_hyperparams(optax.adamw)(0.0, b2=0.99), config.clip)
+def held_out_windows(tokens: np.ndarray, window: int) -> Any:
+    """Windows of a held-out text."""
+    rows = min(_HELD_OUT_ROWS, len(tokens) // (window + 1))
+    return windows(streams(tokens, max(rows, 1)), window)
+
+
+def learn(config: Config, data: Data, model: Layer) -> tuple[Fit, Any]:
+    """Trains; gives the run, and the parameters after its last step or their average."""
     feed, loss = batches(data.train, config), objective(model)
-    key_params, key = jax.random.split(jax.random.key(config.seed))
-    params = model.init(key_params, None)
-    state = train_state(params, optimizer, key, loss.init_carry(params, feed(0)))
-    peak = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, 50, 1000)
-    budget: Any = {"stop": 60 * config.minutes} if config.steps is None else {"steps": config.steps}
-    step = paced(train_step(loss, optimizer), lambda share: peak(1000 * share), **budget)
-    rounds: list[Fit] = []
-    keep = (lambda state, history: rounds.append(Fit(state, state, history)),)
-    held_out = _windows(data.held_out, config.window)
-    try:
-        return fit(step, state, feed, eval_every=200, evaluate=held_out, callbacks=keep, **budget)
-    except KeyboardInterrupt:
-        if not rounds:
-            raise ValueError("stopped before the end of the first round: nothing to keep") from None
-        print(f"interrupted; keeping the parameters of step {rounds[-1].history[-1]['step']}")
-        return rounds[-1]
+    params = model.init(jax.random.key(config.seed), None)
+    held_out = held_out_windows(data.held_out, config.window)
+
+    def chosen(state: Any) -> Any:
+        return average_of(state.opt_state) if config.average else state.params
+
+    run = train_model(
+        config,
+        loss,
+        params,
+        feed,
+        carry=loss.init_carry(params, feed(0)),
+        b2=0.99,
+        average=config.average,
+        evaluate=lambda state: held_out_loss(loss, chosen(state), held_out),
+        eval_every=200,
+    )
+    return run, chosen(run.state)
+
+
+def measure(nats: float, unit: str) -> tuple[str, float]:
+    """A mean cross-entropy in the field's measure: bits for characters, else perplexity."""
+    if unit == "characters":
+        return "bits per character", bits(nats)
+    return f"perplexity by {unit[:-1]}", math.exp(nats)
+
+
+def counted(data: Data) -> dict[str, float]:
+    """The nats per held-out token of models that count."""
+    orders = {"unigram": 1, "trigram": 3, "interpolated 5-gram": 5}
+    return {
+        name: math.log(2)
+        * ngram_bits(data.train, data.held_out, order=order, vocabulary=len(data.units))
+        for name, order in orders.items()
+    }
 
 
 def train(config: Config, *, out: Path = Path("runs/text"), prompt: str | None = None) -> None:
     """Train on a text, and let the network write.
 
     Args:
-        config: settings of model and training.
+        config: settings of data, model and training.
         out: folder for the model and the figure.
         prompt: text to continue; by default the start of the held-out text.
     """
-    console = Console(highlight=False)
-    data = load(config)
-    prompt = data.alphabet.decode(data.held_out[:40]) if prompt is None else prompt
-    data.alphabet.encode(prompt)
-    model = build(config, len(data.alphabet))
-    console.print(
+    data, unit = load(config), config.unit
+    prompt = data.text[:40] if prompt is None else prompt
+    data.units.encode(prompt)
+    model = build(config, len(data.units))
+    print(
         f"{config.cell.upper()}, {config.layers} x {config.hidden} units, on "
-        f"{len(data.train):,} characters; {len(data.held_out):,} are held out"
+        f"{len(data.train):,} {unit}, {len(data.units):,} different; "
+        f"{len(data.held_out):,} are held out"
     )
-    baselines = counted(data)
-    run = learn(config, data, model)
-    result = bits(run.history[-1]["eval_loss"])
-    _compare(console, baselines, result)
-    out.mkdir(parents=True, exist_ok=True)
-    extra = {"alphabet": data.alphabet.characters, "bits per character": result}
-    interop.save(out / "model.safetensors", model, run.state.params, extra=extra)
+    rows = {name: measure(nats, unit)[1] for name, nats in counted(data).items()}
+    run, params = learn(config, data, model)
+    name, result = measure(run.history[-1]["eval_loss"], unit)
+    compare("held-out text", name, {**rows, "this network": result})
+    known = {"unit": unit, "units": data.units.saved, "data": config.data}
+    path = save_model(out, model, params, **known, **{name: result})
     use(out, prompt=prompt)
-    console.print(f"\nmodel   {out / 'model.safetensors'}")
+    print(f"\nmodel   {path}")
     if importlib.util.find_spec("matplotlib") is None:
-        console.print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
+        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
     else:
-        draw(out / "learning_curve.png", run.history, baselines, config.clip)
-        console.print(f"figure  {out / 'learning_curve.png'}")
+        draw(out / "learning_curve.png", run.history, rows, config.clip, unit)
+        print(f"figure  {out / 'learning_curve.png'}")
 
 
-def evaluate(model: Path = Path("runs/text"), *, text: str | None = None) -> None:
-    """Report the bits per character of a trained network on a text.
+def evaluate(model: Path = Path("runs/text"), *, data: str | None = None) -> None:
+    """Report how well a trained network predicts a text.
 
     Args:
         model: folder that `train` wrote.
-        text: a UTF-8 file; by default the held-out part of Python's own documentation.
+        data: a UTF-8 file; by default the held-out part of the text that it was trained on.
     """
-    network, params, alphabet = _trained(model)
-    characters = load_text(text)
-    if text is None:
-        characters = characters[-min(len(characters) // 10, _LARGEST_HELD_OUT) :]
-    tokens = alphabet.encode(characters)
-    loss = held_out_loss(objective(network), params, _windows(tokens, 64))
-    print(f"{bits(loss):.3f} bits per character on {len(tokens):,} characters")
+    network, params, extra = load_model(model, "text")
+    text, units = read(data or extra["data"]), Units(extra["unit"], extra["units"])
+    if data is None:
+        text = text[-min(len(text) // 10, _LARGEST_HELD_OUT) :]
+    tokens = units.encode(text)
+    loss = held_out_loss(objective(network), params, held_out_windows(tokens, 64))
+    name, result = measure(loss, units.unit)
+    print(f"{result:.3f} {name} on {len(tokens):,} {units.unit}")
 
 
 def use(
@@ -205,6 +235,7 @@ def use(
     temperature: float = 0.7,
     top_k: int | None = None,
     top_p: float | None = None,
+    min_p: float | None = None,
     seed: int = 0,
 ) -> None:
     """Continue a text with a trained network.
@@ -212,59 +243,23 @@ def use(
     Args:
         model: folder that `train` wrote.
         prompt: text to continue.
-        length: characters to write.
-        temperature: below 1, likely characters become likelier; 0 takes the likeliest.
-        top_k: number of likeliest characters to choose from.
-        top_p: probability that the characters to choose from must have together.
+        length: tokens to write.
+        temperature: below 1, likely tokens become likelier; 0 takes the likeliest.
+        top_k: number of likeliest tokens to choose from.
+        top_p: probability that the tokens to choose from must have together.
+        min_p: least probability of a token, relative to the likeliest.
         seed: of the samples.
     """
-    network, params, alphabet = _trained(model)
-    if not prompt:
-        raise ValueError("expected a prompt of at least one character, got an empty one")
-    tokens = generate(
-        network,
-        params,
-        alphabet.encode(prompt),
-        jax.random.key(seed),
-        length=length,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-    )
-    written = escape(alphabet.decode(tokens))
+    network, params, extra = load_model(model, "text")
+    units = Units(extra["unit"], extra["units"])
+    start = units.encode(prompt)
+    if not len(start):
+        raise ValueError("expected a prompt of at least one token, got an empty one")
+    options: Any = {"top_k": top_k, "top_p": top_p, "min_p": min_p, "temperature": temperature}
+    tokens = generate(network, params, start, jax.random.key(seed), length=length, **options)
+    between = " " * (units.unit == "words")
+    written = escape(between + units.decode(tokens))
     Console(highlight=False).print(f"[bold]{escape(prompt)}[/]{written}", soft_wrap=True)
 
 
 COMMANDS = {"train": train, "evaluate": evaluate, "use": use}
-
-
-def counted(data: Data) -> dict[str, float]:
-    """The bits per held-out character of models that count characters."""
-    orders = {"unigram": 1, "trigram": 3, "interpolated 5-gram": 5}
-    return {
-        name: ngram_bits(data.train, data.held_out, order=order, vocabulary=len(data.alphabet))
-        for name, order in orders.items()
-    }
-
-
-def _windows(tokens: np.ndarray, window: int) -> Any:
-    rows = min(_HELD_OUT_ROWS, len(tokens) // (window + 1))
-    return windows(streams(tokens, max(rows, 1)), window)
-
-
-def _compare(console: Console, baselines: dict[str, float], result: float) -> None:
-    table = Table("held-out text", "bits per character", title="Lower is better")
-    table.columns[1].justify = "right"
-    for name, value in baselines.items():
-        table.add_row(name, f"{value:.3f}")
-    table.add_row("this network", f"{result:.3f}", style="bold")
-    console.print(table)
-
-
-def _trained(folder: Path) -> tuple[Layer, Any, Alphabet]:
-    """A network that `train` wrote, with its parameters and alphabet."""
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise ValueError(f"expected a model that 'rnnjax text train' wrote, got no file {path}")
-    network, params = interop.load(path)
-    return network, params, Alphabet(interop.read_extra(path)["alphabet"])

@@ -157,7 +157,7 @@ def _loss(objective: Objective, params: Any, carry: Any, batch: Any) -> Any:
 
 @partial(jax.jit, static_argnames="model")
 def _outputs(model: Layer, params: Any, batch: Any) -> Any:
-    signals = {name: getattr(batch, name) for name in ("lengths", "mask", "resets")}
+    signals = {name: getattr(batch, name) for name in ("lengths", "mask", "resets", "context")}
     return model.apply(params, batch.inputs, **signals)[1]
 
 

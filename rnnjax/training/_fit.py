@@ -83,8 +83,8 @@ def fit(
         callbacks: functions of the state and the history, called after each round; each may give
             another state to go on with. They should depend on nothing else.
         patience: number of rounds without a lower held-out loss after which to stop.
-        stop: a time budget in seconds of training, or a function of the history that says
-            after a round whether to stop.
+        stop: a time budget in seconds, evaluation included, or a function of the history that
+            says after a round whether to stop.
         checkpoint_dir: where checkpoints and `metrics.jsonl` go; by default nothing is written.
         keep: number of checkpoints to keep.
         quiet: whether to show nothing.
@@ -138,8 +138,9 @@ def fit(
                 state, reports, last = _steps(step, run.state, some, done, display, late)
                 if not reports:
                     break
-                done, seconds = done + len(reports), seconds + time.monotonic() - start
-                record = {"step": done, **_means(reports), **held_out(state), "seconds": seconds}
+                done = done + len(reports)
+                record = {"step": done, **_means(reports), **held_out(state)}
+                record["seconds"] = seconds = seconds + time.monotonic() - start
                 run = _advanced(run, state, record, callbacks)
                 display.round(record)
                 _write(run, folder, keep, identity, last)

@@ -107,6 +107,7 @@ class SequenceObjective(ModelObjective):
             mask=batch.mask,
             resets=batch.resets,
             key=key,
+            context=batch.context,
         )
         return Predictions(outputs, batch.targets, _loss_mask(self.model, batch)), carry
 
@@ -178,7 +179,15 @@ class TBPTTObjective(ModelObjective):
                 lambda a, steps=slice(start, stop): a[:, steps], (batch.inputs, valid, batch.resets)
             )
             noise = None if key is None else jax.random.fold_in(key, start)
-            carry, ys = self.model.apply(params, inputs, carry, mask=mask, resets=resets, key=noise)
+            carry, ys = self.model.apply(
+                params,
+                inputs,
+                carry,
+                mask=mask,
+                resets=resets,
+                key=noise,
+                context=batch.context,
+            )
             carry = jax.lax.stop_gradient(carry) if stop == self.burn_in else carry
             handed = carry if stop == counted else handed
             outputs.append(ys)

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnjax import GRU, LSTM, Elman, Jordan, ProjectedLSTM, Record, ResetBeforeGRU, Residual, Stack
 from rnnjax import cells as c
+from rnnjax.attention import Additive
 from rnnjax.layers import Dense
 
 from .kinds import (
@@ -106,8 +107,9 @@ CONSTRUCTORS = [
         "rnnjax.cells.AttentionDecoder",
         c.AttentionDecoder,
         cell=cell(GRU(4)),
-        attention_size=size(2),
+        attention=Argument(Additive(2), (None, 2, "dot", Additive)),
         memory_size=size(3),
+        with_attended=flag(True),
     ),
     call("rnnjax.cells.Stack", Stack, parts=Argument((LSTM(4), GRU(4)), PARTS), skip=flag(False)),
     call("rnnjax.cells.Residual", Residual, cell=cell(GRU(3))),
@@ -122,6 +124,7 @@ CONSTRUCTORS = [
     call("rnnjax.cells.RecurrentDropout", c.RecurrentDropout, cell=cell(LSTM(3)), rate=rate(0.1)),
     call("rnnjax.cells.WeightDrop", c.WeightDrop, cell=cell(LSTM(3)), rate=rate(0.1)),
     call("rnnjax.cells.LearnedCarry", c.LearnedCarry, cell=cell(LSTM(3))),
+    call("rnnjax.cells.Bridge", c.Bridge, cell=cell(LSTM(3)), summary_size=size(2)),
     call("rnnjax.cells.Record", Record, cell=cell(LSTM(3))),
 ]
 

@@ -19,6 +19,7 @@ from .kinds import (
     optional_key,
     optional_size,
     params,
+    signal,
     size,
     tree,
 )
@@ -49,8 +50,18 @@ OPTIONS = {
     "min_p": MIN_P._replace(bad=MIN_P.bad[1:]),
 }
 LOGITS = jnp.ones((B, V))
+POTENTIALS = jnp.ones((B, 3, V, V))
+CHAINS = array(POTENTIALS, POTENTIALS[0], POTENTIALS[..., 1:], POTENTIALS + 1j, POTENTIALS > 0, 1.0)
 SCORES = array(LOGITS, LOGITS + 1j, LOGITS.astype(int), LOGITS > 0, LOGITS[:, :0], 1.0)
 NEEDS_KEY = key()
+PLACES = np.ones((B, 3), bool)
+FRAMES = np.ones((B, 3, V), "float32")
+TAGS = np.ones((B, 2), int)
+PATHS = {
+    "logits": array(FRAMES, FRAMES[0], FRAMES + 1j, FRAMES > 0, TAGS, FRAMES[..., :0], 1.0),
+    "mask": signal(PLACES),
+    "blank": size(0, least=-V)._replace(bad=(*size(0, least=-V).bad[:-1], V, 2**40)),
+}
 
 
 def sessions():
@@ -85,10 +96,37 @@ CALLS = [
         carry=tree(None, np.ones(2), NARROW),
         context=CONTEXT,
     ),
+    call(
+        "rnnjax.decoding.beam_search",
+        de.beam_search,
+        model=Argument(WRITER, (*layer(WRITER).bad, *WRITERS)),
+        params=params(PARAMS),
+        prompt=array(PROMPT, PROMPT[:, :0], PROMPT[None], *OUTSIDE, 1, [[1, 2], [1]], object()),
+        length=size(3),
+        width=size(2),
+        carry=tree(CARRY, NARROW, np.ones(2)),
+        stop=Argument(0, ("text", 0.5, True, V, -1, [0, V], TEXTS, [[0], [1, 2]])),
+        context=CONTEXT,
+        length_penalty=number(0.5, -1.0),
+        coverage_penalty=number(0.0, -1.0, 0.3),
+        attention=None,
+    ),
     call("rnnjax.decoding.sample", de.sample, logits=SCORES, key=NEEDS_KEY, **OPTIONS),
     call("rnnjax.decoding.filter_top_k", de.filter_top_k, logits=SCORES, k=size(2)),
     call("rnnjax.decoding.filter_top_p", de.filter_top_p, logits=SCORES, p=TOP_P),
     call("rnnjax.decoding.filter_min_p", de.filter_min_p, logits=SCORES, p=MIN_P),
+    call("rnnjax.decoding.ctc_greedy", de.ctc_greedy, **PATHS),
+    call("rnnjax.decoding.ctc_beam", de.ctc_beam, **PATHS, width=size(2)),
+    call(
+        "rnnjax.decoding.ctc_align",
+        de.ctc_align,
+        **PATHS,
+        labels=array(TAGS, TAGS[0], TAGS[:1], TAGS * 1.0, TAGS > 0, TAGS + V, [[0, 1], [1, 1]]),
+    ),
+    *(
+        call(f"rnnjax.decoding.{f.__name__}", f, potentials=CHAINS, mask=signal(PLACES))
+        for f in (de.viterbi, de.crf_marginals)
+    ),
     call(
         "rnnjax.decoding.stream_step",
         de.stream_step,

@@ -37,7 +37,7 @@ def mask(good, whole=False):
 
 def loss(name, predictions, truth, **options):
     mean = getattr(lo, name)
-    valid = mask(NUMBERS > 0, whole=name in ("sequence_accuracy", "ctc_loss"))
+    valid = mask(NUMBERS > 0, whole=name in ("sequence_accuracy", "ctc_loss", "crf_loss"))
     first, second, *_ = mean.__signature__.parameters
     arguments = {first: predictions, second: truth, "mask": valid}
     return call(f"rnnjax.losses.{name}", mean, **arguments, **options)
@@ -49,6 +49,9 @@ LEVELS = ("text", None, (0.1, 0.9), (0.0, 0.1, 0.2), (0.1, 0.1, 0.2), ("a", "b",
 RAGGED = [[0.1], [0.2, 0.3]]
 LABELS = np.array([[1, 2], [2, 0]])
 BLANK = size(0, least=0)
+POTENTIALS = np.ones((B, T, C, C), "float32")
+TAGS = [["B-NP", "O"]]
+BAD_TAGS = (None, 3, "O", ["B-NP", "S-NP"], [1, 2], [None], [["O"]])
 LENGTHS = lengths(np.array([5, 2]), T)
 UNREAL = (LOGITS + 1j, LOGITS.astype(int), LOGITS > 0, 1.0)
 PENALTIES = ("activation_penalty", "temporal_activation_penalty")
@@ -85,6 +88,18 @@ CALLS = [
         array(LOGITS, LOGITS[0], LOGITS + 1j, LOGITS.astype(int), LOGITS[:1]),
         array(LABELS, LABELS[0], LABELS + 0.5, LABELS > 0, LABELS[:1], LABELS + 2),
         blank=Argument(0, (*BLANK.bad[:-2], C, -C - 1)),
+    ),
+    loss(
+        "crf_loss",
+        floats(POTENTIALS, LOGITS),
+        array(CLASSES, *KINDS[:1], CLASSES > 0, CLASSES[:1], CLASSES[..., None], CLASSES + C),
+    ),
+    call("rnnjax.losses.spans", lo.spans, tags=Argument(TAGS[0], BAD_TAGS)),
+    call(
+        "rnnjax.losses.span_scores",
+        lo.span_scores,
+        predicted=Argument(TAGS, (None, 3, "O", TAGS[0], [], [["O"]], [BAD_TAGS[3]])),
+        true=Argument(TAGS, (None, 3, "O", TAGS[0], [], [["O"]], [BAD_TAGS[3]])),
     ),
     call(
         "rnnjax.losses.ctc_feasible",

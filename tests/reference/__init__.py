@@ -6,6 +6,7 @@ inside a cell comes as its function.
 """
 
 from .attention_decoder import attentiondecoder as attentiondecoder
+from .attention_decoder import bridge as bridge
 from .compose import record as record
 from .compose import residual as residual
 from .compose import stack as stack

@@ -1,27 +1,35 @@
 """The picture of a training run."""
 
+import math
 from pathlib import Path
 
-from ..losses import bits
-from ..training._history import Record
+from ...losses import bits
+from ...training._history import Record
 
 
-def draw(path: Path, history: list[Record], baselines: dict[str, float], clip: float) -> None:
+def draw(
+    path: Path, history: list[Record], baselines: dict[str, float], clip: float, unit: str
+) -> None:
     """Draws the learning curve over the baselines, and the gradient norm before clipping."""
     from matplotlib.figure import Figure
 
+    by_characters = unit == "characters"
+    measure, name = (
+        (bits, "bits per character") if by_characters else (math.exp, f"perplexity by {unit[:-1]}")
+    )
     steps = [record["step"] for record in history]
-    held_out = [bits(record["eval_loss"]) for record in history]
+    held_out = [measure(record["eval_loss"]) for record in history]
     figure = Figure(figsize=(8, 6.5), layout="constrained", dpi=150)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    training = [bits(record["loss"]) for record in history]
+    training = [measure(record["loss"]) for record in history]
     above.plot(steps, training, ".-", color="C0", label="training, with dropout")
     above.plot(steps, held_out, "o-", color="C3", label="held out")
-    for (name, value), style in zip(baselines.items(), (":", "--", "-."), strict=False):
-        above.axhline(value, ls=style, color="0.4", lw=1, label=f"{name}: {value:.2f}")
-    above.set_ylabel("loss (bits per character)")
-    above.set_title(
-        f"A recurrent network learns text: {min(held_out):.2f} bits per held-out character"
+    for (model, value), style in zip(baselines.items(), (":", "--", "-."), strict=False):
+        above.axhline(value, ls=style, color="0.4", lw=1, label=f"{model}: {value:.2f}")
+    above.set(
+        ylabel=f"loss ({name})" if by_characters else name,
+        yscale="linear" if by_characters else "log",
+        title=f"A recurrent network learns text: {min(held_out):.2f} {name}, held out",
     )
     above.legend(fontsize=9)
 

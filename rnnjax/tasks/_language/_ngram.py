@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from .._checks import brief, check_array, check_positive
+from ..._checks import brief, check_array, check_positive
 
 
 def ngram_bits(
