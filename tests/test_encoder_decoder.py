@@ -70,7 +70,10 @@ def drawn(model):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model",
+    [MODELS[0], *(pytest.param(*m.values, id=m.id, marks=pytest.mark.slow) for m in MODELS[1:])],
+)
 def test_padding_of_source_and_target_reaches_nothing(model):
     params = drawn(model)
     objective = SequenceObjective(model, cross_entropy)

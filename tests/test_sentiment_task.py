@@ -192,12 +192,12 @@ def test_train_evaluate_use(tmp_path, table, capsys):
     printed = capsys.readouterr().out
     assert "expected the labels bad, good, so so, got negative, positive in made" in printed
 
-    assert run("use", "--model", out, "--text", "The film of it: good, but strange!") == 0
+    assert run("use", "--model", out, "The film of it: good, but strange!") == 0
     printed = capsys.readouterr().out
     assert re.search(r"good \(0\.\d\d\)  the film of it : good , but strange !", printed)
     assert re.search(r"moved most by good \+\d", printed)
     assert "not in the vocabulary: :, but, strange, !" in printed
-    assert run("use", "--model", out, "--text", " ") == 1
+    assert run("use", "--model", out, " ") == 1
     assert "expected a text with at least one word" in capsys.readouterr().out
 
 
@@ -208,8 +208,8 @@ def test_train_evaluate_use(tmp_path, table, capsys):
         ("a.csv", "", "which is empty"),
         ("a.tsv", "sentence\tlabel\nx\ty\n", "expected the columns text, label in"),
         ("a.csv", "text,label\nx,y,z\n", "got 3 in line 2"),
-        ("a.csv", "text,label\nx,y\n", "expected at least 20 texts with at least two different"),
-        ("a.csv", "text,label\n" + "x,y\n" * 30, "got 30 with the labels 'y'"),
+        ("a.csv", "text,label\nx,y\n", "expected at least two different labels, got y"),
+        ("a.csv", "text,label\n" + "x,y\n" * 30, "expected at least two different labels, got y"),
         ("a.txt", "text\n", "ends in .csv or .tsv"),
     ],
 )
@@ -223,8 +223,8 @@ def test_bad_data_gets_one_clear_line(tmp_path, capsys, name, content, message):
 
 
 def test_evaluate_and_use_need_a_trained_model(tmp_path, capsys):
-    for command in ("evaluate", "use"):
-        assert run(command, "--model", tmp_path) == 1
+    for command in (["evaluate"], ["use", "a film"]):
+        assert run(*command, "--model", tmp_path) == 1
         assert "expected a model that 'rnnjax sentiment train' wrote" in capsys.readouterr().out
 
 

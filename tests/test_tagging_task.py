@@ -50,10 +50,10 @@ def test_train_evaluate_use(tmp_path, columns, capsys):
     assert (out / "transitions.png").read_bytes().startswith(b"\x89PNG")
     assert run("evaluate", "--model", out) == 0
     assert f"f1         {extra['f1']:.2%}" in capsys.readouterr().out
-    assert run("use", "--model", out, "--sentence", "The bank [x] plans.") == 0
+    assert run("use", "--model", out, "The bank [x] plans.") == 0
     shown = capsys.readouterr().out
     assert re.sub(r"\[(NP|VP) | \]|\]|\[", "", shown).split() == ["The", "bank", "x", "plans", "."]
-    assert run("use", "--model", out, "--sentence", " ") == 1
+    assert run("use", "--model", out, " ") == 1
     assert "expected a sentence of at least one word" in capsys.readouterr().out
 
 

@@ -57,7 +57,7 @@ def test_train_evaluate_use(tmp_path, text_file, capsys):
     assert greedy[:35] == greedy[35:]
 
 
-@pytest.mark.parametrize("unit", ["words", "pieces"])
+@pytest.mark.parametrize("unit", ["words", pytest.param("pieces", marks=pytest.mark.slow)])
 def test_words_and_pieces_with_tied_weights_and_an_average(unit, tmp_path, text_file, capsys):
     out = tmp_path / "out"
     options = ["--unit", unit, "--tied", "--embedding", 6, "--weight-drop", 0.1, "--average", 0.9]
@@ -80,7 +80,7 @@ def test_words_and_pieces_with_tied_weights_and_an_average(unit, tmp_path, text_
 @pytest.mark.parametrize(
     "cell",
     [
-        "gru",
+        pytest.param("gru", marks=pytest.mark.slow),
         pytest.param("lstm", marks=pytest.mark.slow),
         pytest.param("elman", marks=pytest.mark.slow),
     ],

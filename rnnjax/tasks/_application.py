@@ -1,11 +1,13 @@
-"""The parts that all applications share: settings, training, the model's file, the comparison."""
+"""The parts that all applications share: settings, data, training, files, results."""
 
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
+import numpy as np
 import optax
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +29,8 @@ from ..training import (
 from ..training._objectives import Objective
 
 MODEL = "model.safetensors"
+
+T = TypeVar("T")
 
 
 class Settings(Static):
@@ -63,6 +67,20 @@ class Settings(Static):
     def budget(self) -> dict[str, Any]:
         """The options of `fit` and `paced` that end training."""
         return {"stop": 60 * self.minutes} if self.steps is None else {"steps": self.steps}
+
+
+def split(every: Sequence[T], what: str, least: int, seed: int = 0) -> list[list[T]]:
+    """Examples at random, to learn from; a tenth to choose by; a tenth to report.
+
+    Raises:
+        ValueError: if there are fewer than `least`.
+    """
+    if len(every) < least:
+        raise ValueError(f"expected at least {least} {what}, got {len(every)}")
+    order, tenth = np.random.default_rng(seed).permutation(len(every)), len(every) // 10
+    parts = np.split(order, [tenth, 2 * tenth])
+    valid, test, train = ([every[i] for i in places] for places in parts)
+    return [train, valid, test]
 
 
 def train_model(
@@ -141,3 +159,12 @@ def compare(
         table.add_row(name, show(value))
     table.add_row(last[0], show(last[1]), style="bold")
     Console(highlight=False).print(table)
+
+
+def draw_figure(path: Path, draw: Callable[..., None], *arguments: Any) -> None:
+    """Calls `draw(path, *arguments)` unless Matplotlib is missing, and reports either."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
+    else:
+        draw(path, *arguments)
+        print(f"figure  {path}")

@@ -1,6 +1,5 @@
 """Sentiment: the label of a short text, by a bidirectional LSTM over its words."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from ..layers import (
 )
 from ..losses import cross_entropy
 from ..training import Fit, SequenceObjective
-from ._application import Settings, compare, load_model, save_model, train_model
+from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
 from ._sentiment._decisions import Classifier, batches, decide, share_right, show
 from ._sentiment._figure import draw
 from ._sentiment._naive_bayes import majority, naive_bayes
@@ -128,11 +127,7 @@ def train(config: Config, *, out: Path = Path("runs/sentiment")) -> None:
     for decision in decisions:
         show(decision)
     print(f"\nmodel   {path}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
-    else:
-        draw(out / "words.png", decisions, [each.label for each in shown])
-        print(f"figure  {out / 'words.png'}")
+    draw_figure(out / "words.png", draw, decisions, [each.label for each in shown])
 
 
 def evaluate(model: Path = Path("runs/sentiment"), *, data: str | None = None) -> None:
@@ -152,9 +147,7 @@ def evaluate(model: Path = Path("runs/sentiment"), *, data: str | None = None) -
     print(f"accuracy {share_right(classifier, texts):.3f} on {len(texts):,} texts")
 
 
-def use(
-    text: str = "I did not find the film boring at all.", *, model: Path = Path("runs/sentiment")
-) -> None:
+def use(text: str, *, model: Path = Path("runs/sentiment")) -> None:
     """Decide about a text, with the words that moved the decision.
 
     Args:

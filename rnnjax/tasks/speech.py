@@ -1,6 +1,5 @@
 """Speech: the words of a recording, by log-mel features, bidirectional LSTMs and CTC."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..layers import Bidirectional, Dense, Dropout, Layer, Sequential, SpecAugme
 from ..losses import ctc_loss
 from ..training import Fit, SequenceObjective
 from ..training import evaluate as held_out_loss
-from ._application import Settings, compare, load_model, save_model, train_model
+from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
 from ._speech._dialled import dialled
 from ._speech._digits import spoken_digits
 from ._speech._figure import draw
@@ -106,11 +105,7 @@ def train(config: Config, *, out: Path = Path("runs/speech")) -> None:
     extra |= {"labels": [*speech.vocabulary.entries], **found}
     path = save_model(out, model, params, config.mels, **extra)
     print(f"\nmodel   {path}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
-    else:
-        draw(out / "alignment.png", speech, model, params, config.mels)
-        print(f"figure  {out / 'alignment.png'}")
+    draw_figure(out / "alignment.png", draw, speech, model, params, config.mels)
 
 
 def evaluate(model: Path = Path("runs/speech"), *, data: str | None = None) -> None:

@@ -1,6 +1,5 @@
 """Tagging: the chunks of a sentence, by words, characters, a bidirectional LSTM and a CRF."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from .._checks import Rate
 from ..layers import CRF, Bidirectional, Dense, Dropout, Layer, Sequential, bio_constraints
 from ..losses import SpanScores, crf_loss, span_scores
 from ..training import Fit, SequenceObjective
-from ._application import Settings, compare, load_model, save_model, train_model
+from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
 from ._tagging._chunks import Sentence, Sentences, conll2000, made_chunks, most_frequent, own_chunks
 from ._tagging._figure import draw
 from ._tagging._tagger import (
@@ -117,11 +116,7 @@ def train(config: Config, *, out: Path = Path("runs/tagging")) -> None:
     compare("test sentences", "F1 of chunks", rows, "{:.2%}".format)
     extra = {"data": config.data, "tokens": tokens.to_entries(), **found._asdict()}
     print(f"\nmodel   {save_model(out, model, params, 1 + LETTERS, **extra)}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
-    else:
-        draw(out / "transitions.png", params[-1], tokens.tags.entries)
-        print(f"figure  {out / 'transitions.png'}")
+    draw_figure(out / "transitions.png", draw, params[-1], tokens.tags.entries)
 
 
 def evaluate(model: Path = Path("runs/tagging"), *, data: str | None = None) -> None:
@@ -138,11 +133,7 @@ def evaluate(model: Path = Path("runs/tagging"), *, data: str | None = None) -> 
         print(f"{name:10} {value:.2%}")
 
 
-def use(
-    sentence: str = "The new report says that Mr. Dalton plans to cut prices in May.",
-    *,
-    model: Path = Path("runs/tagging"),
-) -> None:
+def use(sentence: str, *, model: Path = Path("runs/tagging")) -> None:
     """Put the chunks of a sentence in brackets.
 
     Args:

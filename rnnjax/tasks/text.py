@@ -1,6 +1,5 @@
 """Text: a language model of characters, words or pieces, beside models that count."""
 
-import importlib.util
 import math
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +17,7 @@ from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential, Tied
 from ..losses import bits, cross_entropy
 from ..training import Fit, TBPTTObjective, average_of
 from ..training import evaluate as held_out_loss
-from ._application import Settings, compare, load_model, save_model, train_model
+from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
 from ._language._figure import draw
 from ._language._ngram import ngram_bits
 from ._language._units import Unit, Units
@@ -203,11 +202,7 @@ def train(config: Config, *, out: Path = Path("runs/text"), prompt: str | None =
     path = save_model(out, model, params, **known, **{name: result})
     use(out, prompt=prompt)
     print(f"\nmodel   {path}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
-    else:
-        draw(out / "learning_curve.png", run.history, rows, config.clip, unit)
-        print(f"figure  {out / 'learning_curve.png'}")
+    draw_figure(out / "learning_curve.png", draw, run.history, rows, config.clip, unit)
 
 
 def evaluate(model: Path = Path("runs/text"), *, data: str | None = None) -> None:

@@ -1,6 +1,5 @@
 """Translation: an encoder, a decoder with attention, and beam search."""
 
-import importlib.util
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from ..layers import (
 from ..losses import accuracy, cross_entropy
 from ..training import Fit, SequenceObjective
 from ..training import evaluate as held_out_loss
-from ._application import Settings, compare, load_model, save_model, train_model
+from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
 from ._translation._figure import draw
 from ._translation._pairs import UNKNOWN, Pair, Pairs, Side, Sides, batches, multi30k, numbers, own
 from ._translation._translate import translate
@@ -156,11 +155,7 @@ def train(config: Config, *, out: Path = Path("runs/translation")) -> None:
         use(source, model=out)
         print(f"true    {target}")
     print(f"\nmodel   {path}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figure  none: it needs matplotlib (pip install 'rnnjax[plots]')")
-    else:
-        draw(out / "attention.png", model, run.best.params, sides, pairs.test[:4])
-        print(f"figure  {out / 'attention.png'}")
+    draw_figure(out / "attention.png", draw, model, run.best.params, sides, pairs.test[:4])
 
 
 def evaluate(model: Path = Path("runs/translation"), *, data: str | None = None) -> None:

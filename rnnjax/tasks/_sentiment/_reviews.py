@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...data import data_file, read_lines, read_table, tokenize
+from .._application import split as in_three
 from ._grammar import made_review
 
 _HOME = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
@@ -79,19 +80,12 @@ def review(text: str, label: str) -> Review:
 
 
 def split(every: Sequence[Review]) -> Reviews:
-    """Reviews in three parts, always the same: a tenth to choose by, a tenth to report.
+    """Reviews in three parts, always the same.
 
     Raises:
         ValueError: if there are fewer than 20, or not two labels.
     """
     labels = tuple(sorted({each.label for each in every}))
-    if len(every) < _LEAST or len(labels) < 2:
-        raise ValueError(
-            f"expected at least {_LEAST} texts with at least two different labels, got "
-            f"{len(every)} with the labels {', '.join(map(repr, labels))}"
-        )
-    order, tenth = np.random.default_rng(0).permutation(len(every)), len(every) // 10
-    valid, test, train = (
-        [every[i] for i in places] for places in np.split(order, [tenth, 2 * tenth])
-    )
-    return Reviews(train, valid, test, labels)
+    if len(labels) < 2:
+        raise ValueError(f"expected at least two different labels, got {', '.join(labels)}")
+    return Reviews(*in_three(every, "texts", _LEAST), labels)

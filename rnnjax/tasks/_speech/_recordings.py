@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from ...data import read_table, read_wav
+from .._application import split
 from ._utterances import Speech, Utterance, vocabulary_of
 
 TABLE = "transcripts.tsv"
@@ -36,16 +35,11 @@ def recordings(folder: Path, seed: int = 0, rate: int | None = None) -> Speech:
     wordless = [name for name, words in rows if not words.split()]
     if wordless:
         raise ValueError(f"expected words for every file in {table}, got none for {wordless[0]}")
-    if len(rows) < _LEAST:
-        raise ValueError(f"expected at least {_LEAST} recordings in {table}, got {len(rows)}")
+    parts = split(rows, f"recordings in {table}", _LEAST, seed)
     rate = rate or read_wav(folder / rows[0][0]).rate
-    every = [
-        Utterance(read_wav(folder / name, rate).samples, tuple(words.split()))
-        for name, words in rows
-    ]
-    tenth = len(every) // 10
-    order = np.random.default_rng(seed).permutation(len(every))
-    valid, test, train = (
-        [every[i] for i in places] for places in np.split(order, [tenth, 2 * tenth])
-    )
-    return Speech(train, valid, test, rate, vocabulary_of(every))
+
+    def heard(name: str, words: str) -> Utterance:
+        return Utterance(read_wav(folder / name, rate).samples, tuple(words.split()))
+
+    train, valid, test = ([heard(*row) for row in part] for part in parts)
+    return Speech(train, valid, test, rate, vocabulary_of([*train, *valid, *test]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data import data_file, read_columns
 from ...losses import spans
+from .._application import split
 from ._grammar import made_sentence
 
 _HOME = "https://www.clips.uantwerpen.be/conll2000/chunking/"
@@ -46,7 +47,7 @@ def made_chunks() -> Sentences:
         if len(words) > _LONGEST:
             continue
         found[words] = Sentence(words, tuple(tag for chunk in chunks for tag in _tags(*chunk)))
-    return split(list(found.values()))
+    return Sentences(*split(list(found.values()), "sentences", _LEAST))
 
 
 def conll2000() -> Sentences:
@@ -73,7 +74,7 @@ def own_chunks(path: str) -> Sentences:
             "expected 'made', 'conll2000' or a file with a word and its tag a line, got no file "
             f"{path}"
         )
-    return split(read_sentences(path))
+    return Sentences(*split(read_sentences(path), "sentences", _LEAST))
 
 
 def read_sentences(path: str | Path) -> list[Sentence]:
@@ -107,19 +108,6 @@ def _tags(kind: str, words: Sequence[str]) -> list[str]:
         return ["O"] * len(words)
     name = f"-{kind}" if kind else ""
     return [f"{'I' if place else 'B'}{name}" for place in range(len(words))]
-
-
-def split(every: Sequence[Sentence]) -> Sentences:
-    """Sentences in three parts, always the same: a tenth to choose by, a tenth to report.
-
-    Raises:
-        ValueError: if there are fewer than 20.
-    """
-    if len(every) < _LEAST:
-        raise ValueError(f"expected at least {_LEAST} sentences, got {len(every)}")
-    order, tenth = np.random.default_rng(0).permutation(len(every)), len(every) // 10
-    valid, test, train = ([every[i] for i in p] for p in np.split(order, [tenth, 2 * tenth]))
-    return Sentences(train, valid, test)
 
 
 def most_frequent(train: Sequence[Sentence], test: Sequence[Sentence]) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...data import Batches, Vocabulary, bucketed, data_file, read_lines, read_table
+from .._application import split
 from ._numbers import number_pairs
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -112,11 +113,7 @@ def own(path: Path, seed: int) -> Pairs:
             f"expected two columns in {path}, a sentence and its translation, got {len(rows[0])}"
         )
     pairs = [(source, target) for source, target in rows if source.split() and target.split()]
-    if len(pairs) < 30:
-        raise ValueError(f"expected at least 30 pairs of sentences in {path}, got {len(pairs)}")
-    order = np.random.default_rng(seed).permutation(len(pairs))
-    pairs, tenth = [pairs[k] for k in order], len(pairs) // 10
-    return Pairs(pairs[2 * tenth :], pairs[:tenth], pairs[tenth : 2 * tenth])
+    return Pairs(*split(pairs, f"pairs of sentences in {path}", 30, seed))
 
 
 def batches(pairs: Sequence[Pair], sides: Sides, batch: int, seed: int = 0) -> Batches:
