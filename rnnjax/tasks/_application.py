@@ -69,7 +69,9 @@ class Settings(Static):
         return {"stop": 60 * self.minutes} if self.steps is None else {"steps": self.steps}
 
 
-def split(every: Sequence[T], what: str, least: int, seed: int = 0) -> list[list[T]]:
+def split(
+    every: Sequence[T], what: str, least: int, seed: int = 0
+) -> tuple[list[T], list[T], list[T]]:
     """Examples at random, to learn from; a tenth to choose by; a tenth to report.
 
     Raises:
@@ -80,7 +82,7 @@ def split(every: Sequence[T], what: str, least: int, seed: int = 0) -> list[list
     order, tenth = np.random.default_rng(seed).permutation(len(every)), len(every) // 10
     parts = np.split(order, [tenth, 2 * tenth])
     valid, test, train = ([every[i] for i in places] for places in parts)
-    return [train, valid, test]
+    return train, valid, test
 
 
 def train_model(
