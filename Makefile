@@ -35,7 +35,7 @@ check: $(VENV)/.with-tests ## check format, lint and types
 	$(RUN) -m ruff check
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RUN) -m pyright --pythonpath $(RUN)
 
-bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (40 minutes, on an idle machine)
+bench: $(VENV)/.with-benchmarks ## compare with other libraries and write the tables (on an idle machine)
 	@for script in $(SCRIPTS); do echo "$$script"; $(RUN) $$script $(ARGS) || exit 1; done
 	$(RUN) benchmarks/_tables.py
 

@@ -142,7 +142,7 @@ def test_an_attention_of_a_user_takes_the_mean():
         (lambda: Dot().prepare((), Source(jnp.ones((2, 3), int))), "expected values .* got int"),
         (
             lambda: Dot().prepare((), Source(jnp.ones((2, 3, 4)), jnp.ones(3, int))),
-            r"expected lengths \[2\] for values \[2, 3, 4\], got \[3\]",
+            r"expected lengths to be integers of shape \[2\], one a sequence, got int64\[3\]",
         ),
         (
             lambda: Attend(Dot(), 4, 2).read(

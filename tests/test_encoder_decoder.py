@@ -142,6 +142,20 @@ def test_shared_embedding_and_weights():
         model.apply(params, jnp.array([[1]]), context=jnp.array([[1, 2]]))
 
 
+def test_a_source_of_features():
+    """Such as those of sound: the encoder and the decoder take inputs of different sizes."""
+    encoder = Bidirectional(LSTM(H))
+    model = EncoderDecoder(encoder, GLOBAL)
+    params = model.init(jax.random.key(0), 3, source_size=5)
+    values = np.random.default_rng(0).normal(size=(2, 7, 5)).astype("float32")
+    source, xs = Source(values, np.array([7, 2])), np.ones((2, 4, 3), "float32")
+    _, logits = model.apply(params, xs, context=source)
+    carry, memory = encoder.apply(params.encoder, values, lengths=source.lengths)
+    summary = jnp.concatenate(jax.tree.leaves(carry), axis=-1)
+    context = Source(memory, source.lengths, summary)
+    assert_close(GLOBAL.apply(params.decoder, xs, context=context)[1], logits)
+
+
 def test_buckets_keep_each_source_with_its_target():
     random = np.random.default_rng(0)
     targets = [random.integers(1, 9, n) for n in random.integers(1, 9, 40)]

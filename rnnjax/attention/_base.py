@@ -1,7 +1,7 @@
 """The base of attentions, and the memory that they read."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, NamedTuple, TypeVar, final
+from typing import Any, Generic, NamedTuple, TypeVar, cast, final
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float
 
 from .._checks import brief, check_array, check_instance
+from .._masks import check_signals, valid_steps
 from .._numerics import along, carry_dtype
 from .._static import Static, derived
 
@@ -153,12 +154,9 @@ def _without_padding(source: Any) -> tuple[Array, Bool[Array, "*batch 1 s"] | No
     values = values.astype(carry_dtype(values.dtype))
     if source.lengths is None:
         return values, None
-    lengths = jnp.asarray(source.lengths)
-    if lengths.shape != values.shape[:-2]:
-        raise ValueError(
-            f"expected lengths {list(values.shape[:-2])} for values {list(values.shape)}, got "
-            f"{list(lengths.shape)}"
-        )
-    valid = along(jnp.arange(values.shape[-2]), lengths[..., None]) < lengths[..., None]
+    *batch, steps, _ = values.shape
+    lengths = check_array("lengths", source.lengths)
+    check_signals(steps, tuple(batch), lengths, time_major=False)
+    valid = jnp.moveaxis(cast(Array, valid_steps(steps, lengths)), 0, -1)
     # Zero times NaN would be NaN.
     return jnp.where(valid[..., None], values, 0), valid[..., None, :]

@@ -1,6 +1,7 @@
 """Recorded sound: WAV files as samples."""
 
 import warnings
+from io import BytesIO
 from math import gcd
 from pathlib import Path
 from typing import NamedTuple
@@ -58,24 +59,27 @@ def _read(path: Path) -> tuple[int, np.ndarray]:
     """The rate and the scaled samples `[n]` or `[n, channels]`."""
     from scipy.io import wavfile
 
+    expected = f"expected a WAV file of PCM or float samples, got {path}"
     try:
-        if not path.stat().st_size:
-            raise ValueError("it is empty")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"expected a WAV file, got {path}: {error.strerror}") from None
+    if not content:
+        raise ValueError(f"{expected}: it is empty")
+    try:
         with warnings.catch_warnings():
             # SciPy warns of tags, and of sound that is shorter than its header says.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, samples = wavfile.read(path)
-        if not samples.size:
-            raise ValueError("it has no samples")
-        if not np.isfinite(samples).all():
-            raise ValueError("it has samples that are NaN or infinite")
-    except OSError as error:
-        raise ValueError(f"expected a WAV file, got {path}: {error.strerror}") from None
-    except Exception as error:  # a broken header fails in SciPy in many ways
+            rate, samples = wavfile.read(BytesIO(content))
+    # SciPy does not check a header: of a broken one it divides by 0, unpacks too few bytes, or
+    # reads a variable that it has not set.
+    except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"expected a WAV file of PCM or float samples, got {path}: {cause}"
-        ) from None
+        raise ValueError(f"{expected}: {cause}") from None
+    if not samples.size:
+        raise ValueError(f"{expected}: it has no samples")
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{expected}: it has samples that are NaN or infinite")
     return rate, _scaled(samples)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._checks import check_arrays, check_function, check_number, check_positive
+from .._masks import valid_steps
 from ..attention import Source
 from ..layers import Layer
 from ._generate import as_prompt, as_tokens, read
@@ -139,7 +140,7 @@ def _search(
 ) -> Beams:
     rows = batch[0].shape[0]
     live, done, context = _start(model, params, batch, length, width, attention)
-    missing = partial(_missing, penalties.coverage, context, width)
+    missing = partial(_missing, penalties.coverage, context)
 
     def goes_on(state: Any) -> Array:
         t, live, done = state
@@ -210,12 +211,12 @@ def _norm(count: Any, penalties: _Penalties) -> Any:
     return ((5 + count) / 6) ** penalties.length
 
 
-def _missing(penalty: Any, context: Any, width: int, coverage: Array) -> Float[Array, "b width"]:
+def _missing(penalty: Any, context: Any, coverage: Array) -> Float[Array, "b width"]:
     """The penalty for values of the source that no step attended to."""
     logs = jnp.log(jnp.clip(coverage, jnp.finfo(coverage.dtype).tiny, 1))
     if isinstance(context, Source) and context.lengths is not None:
-        lengths = context.lengths.reshape(-1, width, 1)
-        logs = jnp.where(jnp.arange(coverage.shape[-1]) < lengths, logs, 0)
+        valid = cast(Array, valid_steps(coverage.shape[-1], context.lengths)).T
+        logs = jnp.where(valid.reshape(logs.shape), logs, 0)
     return -penalty * logs.sum(-1)
 
 

@@ -37,9 +37,6 @@ class Config(Settings):
     Args:
         data: "made", reviews from a grammar; "films", sentences of film reviews; or a .csv or .tsv
             file with the columns text and label.
-        minutes: time budget of training; the learning rate falls to zero over it.
-        batch: texts of a training step.
-        learning_rate: the highest rate, reached after a twentieth of the budget.
         hidden: units of the recurrent layer in each direction.
         embedding: features of a word.
         pool: one vector a text, by the largest value of every feature, or by attention.

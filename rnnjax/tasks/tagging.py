@@ -34,8 +34,6 @@ class Config(Settings):
     Args:
         data: "made", sentences from a grammar; "conll2000", newspaper sentences in chunks; or a
             file with a word a line: the word first, its tag last, an empty line behind a sentence.
-        minutes: time budget of training; the learning rate falls to zero over it.
-        clip: largest global norm of a gradient.
         hidden: units of an LSTM over words in each direction.
         layers: number of LSTMs over words.
         embedding: features of a word.

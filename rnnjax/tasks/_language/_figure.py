@@ -29,7 +29,7 @@ def draw(
     above.set(
         ylabel=f"loss ({name})" if by_characters else name,
         yscale="linear" if by_characters else "log",
-        title=f"A recurrent network learns text: {min(held_out):.2f} {name}, held out",
+        title=f"A recurrent network learns text: {held_out[-1]:.2f} {name}, held out",
     )
     above.legend(fontsize=9)
 

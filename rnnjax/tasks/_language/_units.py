@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...data import Vocabulary
+from ...data import Vocabulary, tokenize
 
 Unit = Literal["characters", "words", "pieces"]
 
 UNKNOWN = "<unk>"
-_WORDS = re.compile(r"\w+|[^\w\s]|\n")
 _PIECES = 2000
 
 
@@ -39,7 +38,7 @@ class Units:
         if unit == "characters":
             return cls(unit, Vocabulary.of([text]).entries)
         if unit == "words":
-            known = Vocabulary.of([_WORDS.findall(text)], unknown=UNKNOWN, least=3)
+            known = Vocabulary.of([_words(text)], unknown=UNKNOWN, least=3)
             return cls(unit, known.entries)
         return cls(unit, _byte_pairs(text))
 
@@ -55,7 +54,7 @@ class Units:
         """The tokens of a text."""
         if self.unit == "pieces":
             return np.array(self._pieces.encode(text).ids, np.int32)
-        return self._vocabulary.encode(_WORDS.findall(text) if self.unit == "words" else text)
+        return self._vocabulary.encode(_words(text) if self.unit == "words" else text)
 
     def decode(self, tokens: Any) -> str:
         """The text of tokens; words are separated by spaces."""
@@ -65,6 +64,12 @@ class Units:
         if self.unit == "characters":
             return "".join(entries)
         return re.sub(r" ?\n ?", "\n", " ".join(entries))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, and one for the end of every line but the last."""
+    lines = (tokenize(line) for line in text.split("\n"))
+    return [word for line in lines for word in ("\n", *line)][1:]
 
 
 def _byte_pairs(text: str) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ...data import Vocabulary, padded
 from ...decoding import ctc_beam
 from ...layers import Layer
+from ...losses import valid_steps
 from ._utterances import Speech, Utterance, features, words_of
 
 _WIDTH = 8
@@ -36,8 +36,7 @@ def transcribe(
 @jax.jit
 def _decoded(model: Layer, params: Any, inputs: Any, lengths: Any) -> jax.Array:
     _, logits = model.apply(params, inputs, lengths=lengths)
-    mask = jnp.arange(inputs.shape[1]) < lengths[:, None]
-    return ctc_beam(logits, mask, width=_WIDTH)[0][:, 0]
+    return ctc_beam(logits, valid_steps(lengths, inputs.shape[1]), width=_WIDTH)[0][:, 0]
 
 
 def word_error_rate(utterances: Sequence[Utterance], found: Sequence[str]) -> float:

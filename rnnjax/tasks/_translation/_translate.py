@@ -12,7 +12,7 @@ from ...decoding import beam_search
 from ...layers import EncoderDecoder
 from ._pairs import END, START, Sides
 
-_ROWS = 50
+_ROWS, _LENGTH_PENALTY = 50, 1.0
 
 
 def translate(
@@ -22,7 +22,6 @@ def translate(
     texts: Sequence[str],
     *,
     width: int = 5,
-    length_penalty: float = 1.0,
 ) -> list[str]:
     """Translations of sentences, by beam search, many at a time."""
     source, target = sides
@@ -41,7 +40,7 @@ def translate(
             width=width,
             stop=target.vocabulary[END],
             context=memory,
-            length_penalty=length_penalty,
+            length_penalty=_LENGTH_PENALTY,
         )
         found += [target.decode(row) for row in np.asarray(beams.tokens[: len(some), 0])]
     return found
