@@ -115,4 +115,4 @@ def test_the_default_translates_numbers_that_it_has_not_seen():
     model = translation.build(config, *(len(side.vocabulary) for side in sides))
     params = translation.learn(config, pairs, sides, model).best.params
     # Without a look at the source, none is.
-    assert translation.results(pairs.test[:200], model, params, sides)["exact"] > 0.3
+    assert translation.results(pairs.test[:200], model, params, sides)["exact"] > 0.4
