@@ -17,6 +17,7 @@ from cases import CASES, assert_close, at, each_case, random_carry, random_param
 import rnnjax
 from rnnjax import Cell
 from rnnjax._trees import inexact, pullback
+from rnnjax.engine._choice import NATIVE_WEIGHTS
 from rnnjax.testing import check_cell
 
 SECONDS_OF_A_ROW = 15
@@ -34,6 +35,15 @@ def _translate(field):
     if isinstance(field, tuple):
         return tuple(map(_translate, field))
     return oracle(field) if isinstance(field, Cell) else field
+
+
+def test_every_row_is_too_small_to_be_compiled_unless_that_is_wanted():
+    """Without `RNNJAX_NATIVE=1` the laws are those of XLA's loops."""
+    for case in CASES:
+        shapes = jax.eval_shape(
+            lambda case=case: case.cell.init(jax.random.key(0), case.input_size)
+        )
+        assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) < NATIVE_WEIGHTS
 
 
 @each_case

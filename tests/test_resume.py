@@ -138,13 +138,6 @@ def check_resumed(folder, run):
 
 
 @pytest.mark.slow
-def test_a_run_killed_once_resumes_bit_for_bit(tmp_path, uninterrupted):
-    run, seconds = uninterrupted
-    assert kill([seconds / 2], tmp_path / "run") == 1
-    check_resumed(tmp_path / "run", run)
-
-
-@pytest.mark.slow
 def test_a_run_killed_at_ten_random_moments_resumes_bit_for_bit(tmp_path, uninterrupted):
     run, seconds = uninterrupted
     moments = np.random.default_rng().uniform(0, seconds / 8, 10)
