@@ -17,5 +17,14 @@ def as_text(table: Table, width: int = 100) -> str:
         └──────┴──────┘
     """
     file = io.StringIO()
-    Console(file=file, width=width, markup=False, highlight=False).print(table)
+    # In a notebook rich would show the table on the page and write nothing, or write colours.
+    console = Console(
+        file=file,
+        width=width,
+        markup=False,
+        highlight=False,
+        force_jupyter=False,
+        force_terminal=False,
+    )
+    console.print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines())

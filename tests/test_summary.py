@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from mistakes import check_message, row
+from rich.console import Console
 
 import rnnjax
 from rnnjax import GRU, LSTM, Elman, Stack
@@ -76,6 +77,13 @@ def test_a_summary_prints_as_a_table():
     assert lines[-1] == ["total", "284", "1,136"]
     assert repr(table) == str(table) == f"{table}"
     assert max(map(len, str(table).splitlines())) <= 100
+
+
+def test_a_summary_is_the_same_text_in_a_notebook(monkeypatch):
+    plain = str(summary(*MODELS["nested"]))
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert Console().is_jupyter and str(summary(*MODELS["nested"])) == plain
 
 
 def test_a_cell_is_summarised_as_its_layer():

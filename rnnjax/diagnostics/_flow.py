@@ -80,7 +80,9 @@ def gradient_flow(
     return {**norms, "all": norm(jnp.stack(list(norms.values())), axis=0)}
 
 
-def plot_gradient_flow(flows: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None):
+def plot_gradient_flow(
+    flows: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None
+) -> Any:
     """Draw norms of dL/dh_t against t, on a logarithmic axis.
 
     Args:

@@ -128,7 +128,7 @@ def _named(jaxpr: Jaxpr) -> dict[str, Any]:
     }
 
 
-def plot_gate_histograms(histograms: Mapping[str, GateHistogram], *, ax: Any = None):
+def plot_gate_histograms(histograms: Mapping[str, GateHistogram], *, ax: Any = None) -> Any:
     """Draw the histogram of every gate, over all its units.
 
     Args:

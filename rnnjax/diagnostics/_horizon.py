@@ -78,7 +78,9 @@ def memory_horizon(
     return norm(jnp.stack(norms), axis=0)
 
 
-def plot_memory_horizon(horizons: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None):
+def plot_memory_horizon(
+    horizons: Mapping[str, Float[ArrayLike, "time *batch"]], *, ax: Any = None
+) -> Any:
     """Draw norms of d y_last / d x_t against t, on a logarithmic axis.
 
     Args:

@@ -124,7 +124,7 @@ def _squares(jacobians: Any, least_axes: int = 2) -> Array:
     return jacobians
 
 
-def plot_singular_values(logs: Float[ArrayLike, "time *batch d"], *, ax: Any = None):
+def plot_singular_values(logs: Float[ArrayLike, "time *batch d"], *, ax: Any = None) -> Any:
     """Draw singular values against t, on a logarithmic axis.
 
     Args:

@@ -88,7 +88,9 @@ def lyapunov_exponents(
     return jnp.cumsum(growth, axis=0) / steps[..., None]
 
 
-def plot_lyapunov_exponents(exponents: Float[ArrayLike, "time *batch count"], *, ax: Any = None):
+def plot_lyapunov_exponents(
+    exponents: Float[ArrayLike, "time *batch count"], *, ax: Any = None
+) -> Any:
     """Draw the estimates of Lyapunov exponents as they settle.
 
     Args:

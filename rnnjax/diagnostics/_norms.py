@@ -49,7 +49,7 @@ def gradient_norms(gradients: PyTree) -> dict[str, Float[Array, ""]]:
 
 def plot_gradient_norms(
     norms: Mapping[str, Float[ArrayLike, "n"]], steps: Any = None, *, ax: Any = None
-):
+) -> Any:
     """Draw the norm of each parameter's gradient over training, on a logarithmic axis.
 
     Args:

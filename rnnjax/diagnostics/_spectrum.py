@@ -55,7 +55,7 @@ def spectral_radius(w: Float[ArrayLike, "h g*h"]) -> Float[Array, "g"]:
     return abs(eigenvalues(w)).max(axis=-1)
 
 
-def plot_eigenvalues(values: Complex[ArrayLike, "g h"], *, ax: Any = None):
+def plot_eigenvalues(values: Complex[ArrayLike, "g h"], *, ax: Any = None) -> Any:
     """Draw eigenvalues in the complex plane, with the unit circle.
 
     Args:

@@ -21,8 +21,8 @@ class Constraints(Static):
 
     Examples:
         >>> alternating = Constraints(((False, True), (True, False)), start=(True, False))
-        >>> alternating.size
-        2
+        >>> alternating
+        Constraints(2 tags, 2 forbidden transitions)
     """
 
     transitions: tuple[tuple[bool, ...], ...]
@@ -46,6 +46,10 @@ class Constraints(Static):
                     f"expected {name} to be a tuple of {len(rows)} truth values, got {brief(flags)}"
                 )
         super().__post_init__()
+
+    def __repr__(self) -> str:
+        forbidden = sum(not allowed for row in self.transitions for allowed in row)
+        return f"Constraints({self.size} tags, {forbidden} forbidden transitions)"
 
 
 def bio_constraints(tags: Sequence[str]) -> Constraints:
