@@ -7,7 +7,7 @@ PINS   =          # more requirements for pip, such as 'jax==0.10.*'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-laws test-live check bench bench-smoke bench-torch notebooks pythons clean
+.PHONY: help demo lab test test-slow test-laws test-live check bench bench-smoke bench-torch notebooks docs pythons clean
 
 RUN     = $(VENV)/bin/python
 SCRIPTS = $(sort $(wildcard benchmarks/[a-z]*.py))
@@ -18,11 +18,14 @@ help: ## list the targets
 demo: $(VENV)/.with-apps ## train a character model and sample from it (ARGS="--minutes 1 --data book.txt")
 	$(RUN) -m rnnjax text train $(ARGS)
 
+lab: $(VENV)/.with-apps ## write the interactive page to runs/lab.html and open it
+	$(RUN) -m rnnjax.lab
+
 test: $(VENV)/.with-tests ## run the tests and the examples in docstrings, but for the slow ones
 	$(RUN) -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.with-tests ## run the slow tests
-	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(RUN) -m pytest -n 2 -m slow $(ARGS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(RUN) -m pytest -n 2 -m slow -rs $(ARGS)
 
 test-laws: $(VENV)/.with-tests ## run the laws of cells and methods (in compiled loops with RNNJAX_NATIVE=1)
 	$(RUN) -m pytest -n 2 -m "not slow" tests/test_cell_laws.py tests/test_engine*.py $(ARGS)
@@ -46,7 +49,12 @@ bench-torch: .venv-torch/.with-torch ## install PyTorch for the benchmarks, unde
 
 notebooks: $(VENV)/.with-notebooks ## execute every notebook; an error in one is an error
 	@results=$$(mktemp -d) && trap 'rm -rf "$$results"' EXIT && \
-	$(RUN) -m nbconvert --to notebook --execute --output-dir "$$results" notebooks/*.ipynb
+	printf '%s\n' notebooks/*.ipynb | xargs -P 2 -I NOTEBOOK \
+	    $(RUN) -m nbconvert --to notebook --execute --output-dir "$$results"/NOTEBOOK NOTEBOOK
+
+docs: $(VENV)/.with-docs ## build the site in build/site, without network; any warning is an error
+	$(RUN) docs/build.py
+	$(RUN) docs/check.py
 
 pythons: ## list the Python interpreters that can be used, the newest first
 	@sh -c "$$FIND_PYTHONS"

@@ -9,6 +9,7 @@
 * `rnnjax.attention` compares queries with keys, for decoders in `cells` and in `layers`.
 * `rnnjax.decoding` generates, searches and streams; `rnnjax.diagnostics` shows gradients and gates.
 * `rnnjax.flax` makes modules of NNX and Linen; `rnnjax.interop` converts weights and files.
+* `rnnjax.lab` is a page in which to play with recurrent networks, with a model that writes.
 * `rnnjax.tasks` are the applications of the command `rnnjax`, and synthetic tasks.
 """
 
@@ -24,6 +25,7 @@ from . import diagnostics as diagnostics
 from . import engine as engine
 from . import initializers as initializers
 from . import interop as interop
+from . import lab as lab
 from . import layers as layers
 from . import losses as losses
 from . import tasks as tasks

@@ -15,6 +15,7 @@ from bad_calls import (
     flax,
     initializers,
     interop,
+    lab,
     layers,
     losses,
     tasks,
@@ -27,7 +28,7 @@ from rnnjax._checks import brief
 
 TABLES = (
     *(initializers, attention, cells, engine, layers, losses, data, flax, interop, decoding),
-    *(diagnostics, training, tasks),
+    *(diagnostics, training, lab, tasks),
 )
 CALLS = [row for table in TABLES for row in table.CALLS]
 
@@ -59,6 +60,7 @@ NOTHING_TO_CHECK = {
         for name in NAMES
         if name.startswith("rnnjax.tasks.") and name.count(".") == 3
     },
+    "rnnjax.lab.demo": "takes nothing",
     "rnnjax.tasks.load_chorales": "takes nothing",
     "rnnjax.tasks.frame_loss": "a MeanLoss, which has a row of its own",
     "rnnjax.training.check_finite": "called by fit, with its own values",
@@ -78,7 +80,7 @@ def values(row):
 
 @pytest.mark.parametrize("row", CALLS, ids=lambda row: row.name)
 def test_the_valid_call_is_valid(row):
-    if any(row in table.CALLS for table in (training, tasks, flax, interop)):
+    if any(row in table.CALLS for table in (training, tasks, flax, interop, lab)):
         # These compute with known values.
         row.function(**values(row))
     elif row.name != "rnnjax.testing.check_cell":  # takes seconds, and has tests of its own

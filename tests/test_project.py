@@ -35,6 +35,7 @@ ORDER = (
     {"layers", "testing"},
     {"losses", "data", "flax", "interop", "decoding", "diagnostics"},
     {"training"},
+    {"lab"},
     {"tasks"},
     {"__main__"},
 )

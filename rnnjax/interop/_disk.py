@@ -69,7 +69,7 @@ def save(
     path = check_path(path)
     leaves = named_leaves(params, alone="params").items()
     arrays = {name: np.array(a, order="C") for name, a in leaves}
-    _check(arrays, _expected(model, input_size), "params")
+    check_named(arrays, expected_params(model, input_size), "params")
     input_size = json.loads(json.dumps(input_size, default=operator.index))
     about = {"format": _FORMAT, "model": to_json(model), "input_size": input_size, "extra": extra}
     _check_json(about)
@@ -103,8 +103,8 @@ def load(path: str | Path, classes: Iterable[type] = ()) -> tuple[Any, PyTree]:
     about, arrays = _read(path)
     with _naming(path):
         model = from_json(about["model"], known)
-        expected = _expected(model, with_tuples(about["input_size"]))
-        _check(arrays, expected, "it")
+        expected = expected_params(model, with_tuples(about["input_size"]))
+        check_named(arrays, expected, "it")
         names = named_leaves(expected, alone="params")
         leaves = [_as_jax(name, arrays[name]) for name in names]
         return model, jax.tree.structure(expected).unflatten(leaves)
@@ -195,7 +195,7 @@ def _check_json(about: Mapping[str, Any]) -> None:
 # The parameters, by name.
 
 
-def _expected(model: Any, input_size: Any) -> Any:
+def expected_params(model: Any, input_size: Any) -> Any:
     """The shapes of the parameters that `model.init` gives."""
     try:
         return jax.eval_shape(lambda: model.init(jax.random.key(0), input_size))
@@ -206,7 +206,7 @@ def _expected(model: Any, input_size: Any) -> Any:
         ) from None
 
 
-def _check(arrays: dict[str, np.ndarray], expected: Any, where: str) -> None:
+def check_named(arrays: dict[str, np.ndarray], expected: Any, where: str) -> None:
     """Raises unless there is an array for every expected name, of its shape, and no other."""
     shapes = named_leaves(expected, alone="params")
     faults = [f"no {name}" for name in shapes if name not in arrays]
