@@ -85,9 +85,13 @@ def start(out: Path, about: dict[str, Any], measurements: Iterable[Measurement] 
 
 def append(out: Path, measurements: Iterable[Measurement]) -> None:
     """Adds measurements to a record."""
+    append_rows(out, ({**m._asdict(), "case": m.case.row()} for m in measurements))
+
+
+def append_rows(out: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Adds lines to a record, without the entries that are `None`, and with short numbers."""
     with out.open("a") as file:
-        for measurement in measurements:
-            row = {**measurement._asdict(), "case": measurement.case.row()}
+        for row in rows:
             file.write(_line({name: _short(v) for name, v in row.items() if v is not None}))
 
 

@@ -23,7 +23,9 @@ NUMBERS = {
     "long_sequences": {"median": "ms", "growth_mb": "MB of growth"},
     "precision": {"median": "ms", "error": "error"},
 }
-# The numbers of the reproductions of papers in `rnnjax.tasks`.
+# The results of the applications and of the reproductions of papers in `rnnjax.tasks`.
+SUBJECTS = ("cell", "application", "data", "measure")
+NOT_SHOWN = ("seed", "history", "options", "commit")
 TITLES = {
     "error": "mean squared error",
     "solved": "updates until 0.002",
@@ -154,18 +156,19 @@ def _summary(found: list[Measurement]) -> Lines:
 
 
 def _runs(rows: list[dict[str, Any]]) -> Lines:
-    """A line for each cell and source, with mean and standard deviation over the seeds."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = [name for name in names if name not in ("cell", "source", "seed", "history")]
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    """A line for each cell or application, and source: mean and standard deviation over seeds."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in NOT_SHOWN)
+    words = [name for name in (*SUBJECTS, "source") if name in names]
+    columns = [name for name in names if name not in words]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["cell"], row.get("source", "ours")), []).append(row)
+        groups.setdefault(tuple(row.get(name, "ours") for name in words), []).append(row)
     lines = []
-    for names, group in groups.items():
+    for subject, group in groups.items():
         numbers = ([row[name] for row in group if row.get(name) is not None] for name in columns)
         seeds = str(len(group)) if "seed" in group[0] else "—"
-        lines.append([*names, seeds, *map(_spread, numbers)])
-    return _table(["cell", "source", "seeds", *(TITLES.get(name, name) for name in columns)], lines)
+        lines.append([*subject, seeds, *map(_spread, numbers)])
+    return _table([*words, "seeds", *(TITLES.get(name, name) for name in columns)], lines)
 
 
 def _spread(values: list[float]) -> str:

@@ -11,13 +11,14 @@ import _grid
 import _harness
 import _peers
 import _record
+import applications
 import cells
 import gpu
 import numpy as np
 import pytest
 from _case import Case
 from _harness import remaining
-from _record import RESULTS, Measurement, append, measured, read, resumed, start
+from _record import RESULTS, Measurement, append, append_rows, measured, read, resumed, start
 from _tables import READMES, best, filled
 from scaling import CEILING, draw
 
@@ -214,6 +215,21 @@ def test_runs_become_means_over_seeds(tmp_path):
     found = table(tmp_path, "a.cpu")
     assert "| cell | source | seeds | test, nats per frame | parameters |\n" in found
     assert "| GRU | ours | 2 | 2 ± 1.4 | 12,993 |\n| GRU | a paper | — | 2.5 | — |\n" in found
+
+
+def test_a_run_of_an_application_replaces_its_own_lines(tmp_path):
+    run = {"application": "tagging", "data": "made", "options": "--steps 2", "measure": "F1"}
+    first = [run | {"source": "most frequent", "value": 0.5}]
+    first += [run | {"seed": seed, "value": 0.8 + 0.1 * seed} for seed in range(2)]
+    other = [line | {"data": "own"} for line in first]
+    again = [run | {"seed": 0, "value": 0.95, "minutes": 3.0}]
+    assert applications.merged(first + other, again) == other + again
+    start(tmp_path / "a.cpu.jsonl", ABOUT)
+    append_rows(tmp_path / "a.cpu.jsonl", first + other)
+    found = table(tmp_path, "a.cpu")
+    assert "| application | data | measure | source | seeds | value |\n" in found
+    assert "| tagging | made | F1 | most frequent | — | 0.5 |\n" in found
+    assert "| tagging | own | F1 | ours | 2 | 0.85 ± 0.071 |\n" in found
 
 
 def test_a_contestant_that_did_not_run_on_does_not_count():

@@ -9,7 +9,6 @@ import pytest
 
 from rnnjax.data import Vocabulary
 from rnnjax.layers import Dense, Embedding, Pool, Sequential
-from rnnjax.tasks import sentiment
 from rnnjax.tasks._command import main
 from rnnjax.tasks._sentiment._decisions import (
     Classifier,
@@ -226,19 +225,3 @@ def test_evaluate_and_use_need_a_trained_model(tmp_path, capsys):
     for command in (["evaluate"], ["use", "a film"]):
         assert run(*command, "--model", tmp_path) == 1
         assert "expected a model that 'rnnjax sentiment train' wrote" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_network_learns_what_naive_bayes_cannot(made):
-    config = sentiment.Config(steps=750, hidden=64, embedding=64)
-    vocabulary = Vocabulary.of((each.words for each in made.train), unknown=sentiment.UNKNOWN)
-    model = sentiment.build(config, len(vocabulary), 2)
-    params = sentiment.learn(config, made, vocabulary, model).best.params
-    found = Classifier(model, params, vocabulary, made.labels)
-    assert share_right(found, made.test) > 0.95
-    for text, label in (
-        ("the film was not boring at all , i loved it !", "positive"),
-        ("although the music is lovely , the story is a complete waste of time .", "negative"),
-        ("i would not recommend it", "negative"),
-    ):
-        assert decide(found, text.split()).label == label

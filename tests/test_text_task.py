@@ -10,9 +10,11 @@ import pytest
 from rnnjax import interop
 from rnnjax.tasks import _application, text
 from rnnjax.tasks._command import TASKS, main
+from rnnjax.tasks._language import _data
 from rnnjax.training import fit
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 40
+FILES = {"model.safetensors", "learning_curve.png", "page.html"}
 SMALL = ["--hidden", "8", "--batch", "4", "--window", "16"]
 
 
@@ -34,11 +36,14 @@ def test_train_evaluate_use(tmp_path, text_file, capsys):
     for name in ("unigram", "trigram", "interpolated 5-gram", "this network"):
         assert re.search(rf"{name}.*\d\.\d\d\d", printed)
     assert "step 40   loss" in printed and "eval loss" in printed
-    assert {path.name for path in out.iterdir()} == {"model.safetensors", "learning_curve.png"}
+    assert {path.name for path in out.iterdir()} == FILES
     assert (out / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     result = re.search(r"this network +│ +(\d\.\d+)", printed)
     extra = interop.read_extra(out / "model.safetensors")
-    assert result and extra["bits per character"] == pytest.approx(float(result[1]), abs=1e-3)
+    found = extra["compared"]["bits per character"]["this network"]
+    assert result and found == pytest.approx(float(result[1]), abs=1e-3)
+    page = (out / "page.html").read_text()
+    assert "page.html" in printed and '"name": "LSTM, 1 × 8 units"' in page
     assert sorted(extra["units"]) == sorted(set(TEXT))
 
     held_out = tmp_path / "held_out.txt"
@@ -108,7 +113,7 @@ def test_it_learns_with_every_cell(cell, text_file, monkeypatch):
 
 def test_every_pass_over_a_text_is_all_of_it_from_another_place():
     config = text.Config(batch=3, window=5)
-    feed = text.batches(np.arange(103), config)
+    feed = _data.batches(np.arange(103), config)
     count = (100 // 3 - 1) // 5
     passes = [[feed(n * count + i) for i in range(count)] for n in range(3)]
     starts = {int(batches[0].inputs[0, 0]) for batches in passes}
@@ -187,6 +192,15 @@ def test_the_command_refuses_such_settings(capsys):
     with pytest.raises(SystemExit, match="2"):
         run("train", "--dropout", "1")
     assert "expected dropout to be at least 0" in " ".join(capsys.readouterr().err.split())
+
+
+def test_without_a_trained_model_the_package_writes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("use", "--prompt", "The ", "--length", 60, "--temperature", 0) == 0
+    first, _, *written = capsys.readouterr().out.split("\n")
+    assert re.match(r"no model in runs.text yet, so the package's writes, trained .* bits", first)
+    written = "\n".join(written)
+    assert written.startswith("The ") and len(written) == 4 + 60 + 1
 
 
 def test_use_needs_a_trained_model(tmp_path, capsys):

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from rnnjax.tasks import translation
 from rnnjax.tasks._command import main
 from rnnjax.tasks._translation._numbers import english, german, number_pairs
 from rnnjax.tasks._translation._pairs import Pairs, batches
@@ -105,14 +104,3 @@ def test_bad_files_get_one_clear_line(tmp_path, capsys, name, content, message):
     assert run("train", "--data", tmp_path / name, "--out", tmp_path / "out") == 1
     assert re.search(message, capsys.readouterr().out.strip().splitlines()[-1])
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.slow
-def test_the_default_translates_numbers_that_it_has_not_seen():
-    config = translation.Config(steps=600)
-    pairs = translation.load(config)
-    sides = pairs.sides(config.least)
-    model = translation.build(config, *(len(side.vocabulary) for side in sides))
-    params = translation.learn(config, pairs, sides, model).best.params
-    # Without a look at the source, none is.
-    assert translation.results(pairs.test[:200], model, params, sides)["exact"] > 0.4

@@ -94,6 +94,7 @@ def train_model(
     carry: Any = (),
     b2: float = 0.999,
     average: float = 0.0,
+    callbacks: Sequence[Callable[..., Any]] = (),
     **options: Any,
 ) -> Fit:
     """Trains with AdamW within the budget; Ctrl-C ends it early and keeps the best round.
@@ -106,6 +107,7 @@ def train_model(
         carry: the carry of streams.
         b2: the decay of the squares of gradients, as in Adam.
         average: the decay of an average of the parameters, as of `polyak`; 0 for none.
+        callbacks: functions of the state and the history, called after each round.
         options: of `fit`, such as `evaluate` and `eval_every`.
     """
     adam = optax.inject_hyperparams(optax.adamw, static_args=("mask",))
@@ -122,7 +124,7 @@ def train_model(
         rounds[:] = [Fit(state, best, history)]
 
     try:
-        return fit(step, state, feed, callbacks=(keep,), **settings.budget, **options)
+        return fit(step, state, feed, callbacks=(keep, *callbacks), **settings.budget, **options)
     except KeyboardInterrupt:
         if not rounds:
             raise ValueError("stopped before the end of the first round: nothing to keep") from None
@@ -152,8 +154,8 @@ def load_model(folder: Path, task: str, classes: tuple[type, ...] = ()) -> tuple
 
 def compare(
     title: str, unit: str, rows: Mapping[str, float], show: Callable[[float], str] = "{:.3f}".format
-) -> None:
-    """Prints a table of results, the last of which is the network's."""
+) -> dict[str, dict[str, float]]:
+    """Prints a table of results, the last of which is the network's; returns them by unit."""
     table = Table(title, unit)
     table.columns[1].justify = "right"
     *others, last = rows.items()
@@ -161,6 +163,7 @@ def compare(
         table.add_row(name, show(value))
     table.add_row(last[0], show(last[1]), style="bold")
     Console(highlight=False).print(table)
+    return {unit: dict(rows)}
 
 
 def draw_figure(path: Path, draw: Callable[..., None], *arguments: Any) -> None:

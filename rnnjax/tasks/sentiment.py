@@ -115,8 +115,8 @@ def train(config: Config, *, out: Path = Path("runs/sentiment")) -> None:
         "naive Bayes, words and pairs": naive_bayes(reviews.train, reviews.test),
         "this network": share_right(classifier, reviews.test),
     }
-    compare("test texts", "accuracy", rows)
-    extra = {"data": config.data, "accuracy": rows["this network"]}
+    compared = compare("test texts", "accuracy", rows)
+    extra = {"data": config.data, "compared": compared}
     extra |= {"vocabulary": list(vocabulary.entries), "labels": list(reviews.labels)}
     path = save_model(out, model, params, **extra)
     shown = [each for each in reviews.test if 8 <= len(each.words) <= 16][:4] or reviews.test[:1]

@@ -94,15 +94,15 @@ def train(config: Config, *, out: Path = Path("runs/speech")) -> None:
     found = results(speech, model, params, config.mels)
     show = "{:.2%}".format
     errors = {"no words at all": 1.0, "this network": found["word error rate"]}
-    compare("test utterances", "word error rate", errors, show)
+    compared = compare("test utterances", "word error rate", errors, show)
     if speech.single_test:
         right = {
             "nearest mean spectrum": nearest_mean(speech, config.mels),
             "this network": found["accuracy of single words"],
         }
-        compare("single words of the test", "accuracy", right, show)
+        compared |= compare("single words of the test", "accuracy of single words", right, show)
     extra = {"data": config.data, "seed": config.seed, "mels": config.mels, "rate": speech.rate}
-    extra |= {"labels": [*speech.vocabulary.entries], **found}
+    extra |= {"labels": [*speech.vocabulary.entries], "compared": compared}
     path = save_model(out, model, params, config.mels, **extra)
     print(f"\nmodel   {path}")
     draw_figure(out / "alignment.png", draw, speech, model, params, config.mels)

@@ -111,8 +111,8 @@ def train(config: Config, *, out: Path = Path("runs/tagging")) -> None:
     baseline = most_frequent(sentences.train, sentences.test)
     simple = span_scores(baseline, [sentence.tags for sentence in sentences.test]).f1
     rows = {"most frequent tag of a word": simple, "this network": found.f1}
-    compare("test sentences", "F1 of chunks", rows, "{:.2%}".format)
-    extra = {"data": config.data, "tokens": tokens.to_entries(), **found._asdict()}
+    compared = compare("test sentences", "F1 of chunks", rows, "{:.2%}".format)
+    extra = {"data": config.data, "tokens": tokens.to_entries(), "compared": compared}
     print(f"\nmodel   {save_model(out, model, params, 1 + LETTERS, **extra)}")
     draw_figure(out / "transitions.png", draw, params[-1], tokens.tags.entries)
 

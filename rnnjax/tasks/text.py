@@ -1,30 +1,24 @@
 """Text: a language model of characters, words or pieces, beside models that count."""
 
-import math
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from .. import cells
+from .. import lab
 from .._checks import Rate
-from ..data import Batch, Batches, data_file, load_text, streams, windows
 from ..decoding import generate
-from ..layers import RNN, Dense, Dropout, Embedding, Layer, Sequential, Tied
-from ..losses import bits, cross_entropy
-from ..training import Fit, TBPTTObjective, average_of
-from ..training import evaluate as held_out_loss
-from ._application import Settings, compare, draw_figure, load_model, save_model, train_model
+from ..training import evaluate as mean_loss
+from ._application import MODEL, Settings, compare, draw_figure, load_model, save_model
+from ._language._data import held_out_windows, load, read, split
 from ._language._figure import draw
-from ._language._ngram import ngram_bits
-from ._language._units import Unit, Units
+from ._language._network import build, learn, objective
+from ._language._ngram import counting_models
+from ._language._units import Unit, Units, measure
 
-_CELLS = {"lstm": cells.LSTM, "gru": cells.GRU, "elman": cells.Elman}
-_HELD_OUT_ROWS = 16
-_LARGEST_HELD_OUT = 200_000
+_FOLDER = Path("runs/text")
 
 
 class Config(Settings):
@@ -64,125 +58,12 @@ class Config(Settings):
     average: Rate = 0.0
 
 
-class Data(NamedTuple):
-    """A text as tokens."""
-
-    train: np.ndarray  # tokens to learn from
-    held_out: np.ndarray  # the tokens after them
-    units: Units  # the tokens' meaning
-    text: str  # the beginning of the held-out text
-
-
-def read(data: str) -> str:
-    """The text of a data set or of a file."""
-    if data != "shakespeare":
-        return load_text(None if data == "documentation" else data)
-    url = (
-        "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-    )
-    checksum = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-    return load_text(data_file("text/tinyshakespeare.txt", url=url, sha256=checksum))
-
-
-def load(config: Config) -> Data:
-    """The data of a run; a tenth of the text, at its end, is held out."""
-    text = read(config.data)
-    cut = len(text) - min(len(text) // 10, _LARGEST_HELD_OUT)
-    # Every character has a token; rare words are unknown, by the text to learn from.
-    units = Units.of(config.unit, text if config.unit == "characters" else text[:cut])
-    train, held_out = units.encode(text[:cut]), units.encode(text[cut:])
-    if len(held_out) <= config.window:
-        raise ValueError(
-            f"expected a text of at least {10 * (config.window + 1)} {config.unit}, so that a "
-            f"window of {config.window} fits into the tenth that is held out, got "
-            f"{len(train) + len(held_out)}"
-        )
-    return Data(train, held_out, units, text[cut : cut + 1000])
-
-
-def build(config: Config, vocabulary: int) -> Layer:
-    """The model: tokens `[B, T]` to logits `[B, T, vocabulary]`."""
-    cell = _CELLS[config.cell](config.hidden)
-    cell = cells.WeightDrop(cell, config.weight_drop) if config.weight_drop else cell
-    noise = Dropout(config.dropout, per_sequence=config.per_sequence)
-    recurrent, embedding = (RNN(cell), noise) * config.layers, (vocabulary, config.embedding)
-    if config.tied:
-        last = () if config.hidden == config.embedding else (Dense(config.embedding),)
-        first = Embedding(*embedding, scale=config.embedding**-0.5)
-        return Tied(first, Sequential((noise, *recurrent, *last)))
-    return Sequential((Embedding(*embedding), *recurrent, Dense(vocabulary)))
-
-
-def objective(model: Layer) -> TBPTTObjective:
-    """The quantity to minimise, in nats per token."""
-    return TBPTTObjective(model, cross_entropy)
-
-
-def batches(tokens: np.ndarray, config: Config) -> Batches:
-    """Windows of a text; every epoch starts at another place, so that they differ."""
-    rows = min(config.batch, len(tokens) // (config.window + 1))
-    rest = len(tokens) % config.window
-    count = ((len(tokens) - rest) // rows - 1) // config.window
-
-    def batch(epoch: int, index: int) -> Batch:
-        offset = np.random.default_rng((config.seed, epoch)).integers(rest + 1)
-        return windows(streams(tokens[offset:], rows), config.window)(index)
-
-    return Batches(batch, count)
-
-
-def held_out_windows(tokens: np.ndarray, window: int) -> Any:
-    """Windows of a held-out text."""
-    rows = min(_HELD_OUT_ROWS, len(tokens) // (window + 1))
-    return windows(streams(tokens, max(rows, 1)), window)
-
-
-def learn(config: Config, data: Data, model: Layer) -> tuple[Fit, Any]:
-    """Trains; gives the run, and the parameters after its last step or their average."""
-    feed, loss = batches(data.train, config), objective(model)
-    params = model.init(jax.random.key(config.seed), None)
-    held_out = held_out_windows(data.held_out, config.window)
-
-    def chosen(state: Any) -> Any:
-        return average_of(state.opt_state) if config.average else state.params
-
-    run = train_model(
-        config,
-        loss,
-        params,
-        feed,
-        carry=loss.init_carry(params, feed(0)),
-        b2=0.99,
-        average=config.average,
-        evaluate=lambda state: held_out_loss(loss, chosen(state), held_out),
-        eval_every=200,
-    )
-    return run, chosen(run.state)
-
-
-def measure(nats: float, unit: str) -> tuple[str, float]:
-    """A mean cross-entropy in the field's measure: bits for characters, else perplexity."""
-    if unit == "characters":
-        return "bits per character", bits(nats)
-    return f"perplexity by {unit[:-1]}", math.exp(nats)
-
-
-def counted(data: Data) -> dict[str, float]:
-    """The nats per held-out token of models that count."""
-    orders = {"unigram": 1, "trigram": 3, "interpolated 5-gram": 5}
-    return {
-        name: math.log(2)
-        * ngram_bits(data.train, data.held_out, order=order, vocabulary=len(data.units))
-        for name, order in orders.items()
-    }
-
-
-def train(config: Config, *, out: Path = Path("runs/text"), prompt: str | None = None) -> None:
+def train(config: Config, *, out: Path = _FOLDER, prompt: str | None = None) -> None:
     """Train on a text, and let the network write.
 
     Args:
         config: settings of data, model and training.
-        out: folder for the model and the figure.
+        out: folder for the model, the figure, and the page in which a model of characters writes.
         prompt: text to continue; by default the start of the held-out text.
     """
     data, unit = load(config), config.unit
@@ -194,18 +75,21 @@ def train(config: Config, *, out: Path = Path("runs/text"), prompt: str | None =
         f"{len(data.train):,} {unit}, {len(data.units):,} different; "
         f"{len(data.held_out):,} are held out"
     )
-    rows = {name: measure(nats, unit)[1] for name, nats in counted(data).items()}
+    counting = counting_models(data.train, data.held_out, len(data.units))
+    rows = {name: measure(nats, unit)[1] for name, nats in counting.items()}
     run, params = learn(config, data, model)
     name, result = measure(run.history[-1]["eval_loss"], unit)
-    compare("held-out text", name, {**rows, "this network": result})
+    compared = compare("held-out text", name, {**rows, "this network": result})
     known = {"unit": unit, "units": data.units.saved, "data": config.data}
-    path = save_model(out, model, params, **known, **{name: result})
+    path = save_model(out, model, params, **known, compared=compared)
     use(out, prompt=prompt)
     print(f"\nmodel   {path}")
+    if unit == "characters":
+        print(f"page    {lab.save(out / 'page.html', model, params, units=data.units.saved)}")
     draw_figure(out / "learning_curve.png", draw, run.history, rows, config.clip, unit)
 
 
-def evaluate(model: Path = Path("runs/text"), *, data: str | None = None) -> None:
+def evaluate(model: Path = _FOLDER, *, data: str | None = None) -> None:
     """Report how well a trained network predicts a text.
 
     Args:
@@ -213,17 +97,15 @@ def evaluate(model: Path = Path("runs/text"), *, data: str | None = None) -> Non
         data: a UTF-8 file; by default the held-out part of the text that it was trained on.
     """
     network, params, extra = load_model(model, "text")
-    text, units = read(data or extra["data"]), Units(extra["unit"], extra["units"])
-    if data is None:
-        text = text[-min(len(text) // 10, _LARGEST_HELD_OUT) :]
-    tokens = units.encode(text)
-    loss = held_out_loss(objective(network), params, held_out_windows(tokens, 64))
+    units = Units(extra["unit"], extra["units"])
+    tokens = units.encode(split(read(extra["data"]))[1] if data is None else read(data))
+    loss = mean_loss(objective(network), params, held_out_windows(tokens, 64))
     name, result = measure(loss, units.unit)
     print(f"{result:.3f} {name} on {len(tokens):,} {units.unit}")
 
 
 def use(
-    model: Path = Path("runs/text"),
+    model: Path = _FOLDER,
     *,
     prompt: str = "\n",
     length: int = 400,
@@ -236,7 +118,7 @@ def use(
     """Continue a text with a trained network.
 
     Args:
-        model: folder that `train` wrote.
+        model: folder that `train` wrote; without a model in the usual one, the package's writes.
         prompt: text to continue.
         length: tokens to write.
         temperature: below 1, likely tokens become likelier; 0 takes the likeliest.
@@ -245,8 +127,7 @@ def use(
         min_p: least probability of a token, relative to the likeliest.
         seed: of the samples.
     """
-    network, params, extra = load_model(model, "text")
-    units = Units(extra["unit"], extra["units"])
+    network, params, units = _trained(model)
     start = units.encode(prompt)
     if not len(start):
         raise ValueError("expected a prompt of at least one token, got an empty one")
@@ -255,6 +136,16 @@ def use(
     between = " " * (units.unit == "words")
     written = escape(between + units.decode(tokens))
     Console(highlight=False).print(f"[bold]{escape(prompt)}[/]{written}", soft_wrap=True)
+
+
+def _trained(folder: Path) -> tuple[Any, Any, Units]:
+    """The model that was trained last, or the package's."""
+    if folder == _FOLDER and not (folder / MODEL).is_file():
+        shipped = lab.demo()
+        print(f"no model in {folder} yet, so the package's writes, {shipped.about}\n")
+        return shipped.model, [*shipped.snapshots.values()][-1], Units("characters", shipped.units)
+    network, params, extra = load_model(folder, "text")
+    return network, params, Units(extra["unit"], extra["units"])
 
 
 COMMANDS = {"train": train, "evaluate": evaluate, "use": use}

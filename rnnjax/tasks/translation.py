@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from .. import cells
 from .._checks import Rate
-from ..attention import General
+from ..attention import MultiHead
 from ..data import Vocabulary
 from ..layers import (
     RNN,
@@ -46,6 +46,7 @@ class Config(Settings):
         cell: kind of recurrent layers.
         hidden: units of the decoder, and of the encoder's directions together.
         embedding: features of a word, and of the decoder's last layer.
+        heads: number of heads of the attention, which divides `hidden`.
         dropout: rate after embeddings and before the output.
         least: how often a word occurs at least; others are unknown.
         label_smoothing: share of each target that is spread over all words.
@@ -57,6 +58,7 @@ class Config(Settings):
     cell: Literal["gru", "lstm"] = "gru"
     hidden: int = 128
     embedding: int = 64
+    heads: int = 4
     dropout: Rate = 0.2
     least: int = 2
     label_smoothing: Rate = 0.0
@@ -78,7 +80,7 @@ def build(config: Config, source: int, target: int) -> EncoderDecoder:
         embedding=Embedding(target, config.embedding),
         noise=noise,
         rnn=RNN(cells.Bridge(cell(config.hidden), summary)),
-        attend=Attend(General(), config.hidden, config.embedding),
+        attend=Attend(MultiHead(config.heads, config.hidden), config.hidden, config.embedding),
         noise_out=noise,
         logits=Dense(target),
     )
@@ -140,15 +142,16 @@ def train(config: Config, *, out: Path = Path("runs/translation")) -> None:
     found = results(pairs.test, model, run.best.params, sides)
     copied = corpus_bleu([x for x, _ in pairs.test], [[y for _, y in pairs.test]]).score
     rows = {"the source as it is": copied, "this network, beam of 5": found["BLEU"]}
-    compare("test pairs", "BLEU", rows, "{:.1f}".format)
+    compared = compare("test pairs", "BLEU", rows, "{:.1f}".format)
+    compared["perplexity"] = {"this network": found["perplexity"]}
     print(f"perplexity {found['perplexity']:.2f} by token; {found['exact']:.1%} are exact")
     words = {name: list(side.vocabulary.entries) for name, side in zip(_SIDES, sides, strict=True)}
     extra = {
         "data": config.data,
         "seed": config.seed,
         "by_words": [*pairs.by_words],
+        "compared": compared,
         **words,
-        **found,
     }
     path = save_model(out, model, run.best.params, **extra)
     for source, target in pairs.test[:3]:

@@ -1,10 +1,9 @@
 """The picture of a training run."""
 
-import math
 from pathlib import Path
 
-from ...losses import bits
 from ...training._history import Record
+from ._units import measure
 
 
 def draw(
@@ -13,15 +12,12 @@ def draw(
     """Draws the learning curve over the baselines, and the gradient norm before clipping."""
     from matplotlib.figure import Figure
 
-    by_characters = unit == "characters"
-    measure, name = (
-        (bits, "bits per character") if by_characters else (math.exp, f"perplexity by {unit[:-1]}")
-    )
     steps = [record["step"] for record in history]
-    held_out = [measure(record["eval_loss"]) for record in history]
+    held_out = [measure(record["eval_loss"], unit)[1] for record in history]
+    training = [measure(record["loss"], unit)[1] for record in history]
+    name, by_characters = measure(0.0, unit)[0], unit == "characters"
     figure = Figure(figsize=(8, 6.5), layout="constrained", dpi=150)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    training = [measure(record["loss"]) for record in history]
     above.plot(steps, training, ".-", color="C0", label="training, with dropout")
     above.plot(steps, held_out, "o-", color="C3", label="held out")
     for (model, value), style in zip(baselines.items(), (":", "--", "-."), strict=False):

@@ -1,5 +1,6 @@
-"""What counting alone achieves on a text: the baselines of the character model."""
+"""Models that count: the baselines of the language model."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,15 @@ def ngram_bits(
         before_train = numbers[: len(seen_in_train) - 1]
         before_held_out = numbers[len(seen_in_train) : -1]
     return float(-np.log2(probability).mean())
+
+
+def counting_models(train: np.ndarray, held_out: np.ndarray, vocabulary: int) -> dict[str, float]:
+    """The nats per held-out token of n-gram models, by their names."""
+    orders = {"unigram": 1, "trigram": 3, "interpolated 5-gram": 5}
+    return {
+        name: math.log(2) * ngram_bits(train, held_out, order=order, vocabulary=vocabulary)
+        for name, order in orders.items()
+    }
 
 
 def _tokens(name: str, tokens: Any, order: int, vocabulary: int) -> np.ndarray:

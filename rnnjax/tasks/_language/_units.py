@@ -1,16 +1,25 @@
 """A text as characters, as words, or as pieces of words."""
 
+import math
 import re
 from typing import Any, Literal
 
 import numpy as np
 
 from ...data import Vocabulary, tokenize
+from ...losses import bits
 
 Unit = Literal["characters", "words", "pieces"]
 
 UNKNOWN = "<unk>"
 _PIECES = 2000
+
+
+def measure(nats: float, unit: str) -> tuple[str, float]:
+    """A mean cross-entropy in the field's measure: bits for characters, else perplexity."""
+    if unit == "characters":
+        return "bits per character", bits(nats)
+    return f"perplexity by {unit[:-1]}", math.exp(nats)
 
 
 class Units:

@@ -16,7 +16,7 @@ def _listed(text: str) -> list[str]:
 
 
 _PARTS = _listed("""plot|acting|script|music|ending|cast|dialogue|photography|pacing|humour|story
-    |direction|beginning|soundtrack|costumes""")
+    |direction|beginning|soundtrack|editing""")
 _WORKS = _listed("film|movie|picture|comedy|thriller|drama|sequel|show|book")
 _GOOD = _listed("""good|great|wonderful|funny|moving|brilliant|charming|clever|touching|gripping
     |fresh|delightful|superb|witty|beautiful|memorable|engaging|honest|thrilling|excellent
