@@ -1,4 +1,4 @@
-"""The README's code is run, and prints the output that is shown below it.
+"""The code of the README and of the pages is run, and prints the output that is shown below it.
 
 A block starts afresh, unless the line above it is `<!-- continues -->`. A block of text below a
 block of code is its output, in which `...` stands for anything.
@@ -14,7 +14,8 @@ from types import ModuleType
 
 import pytest
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 BLOCK = re.compile(
     r"^(?P<continues><!-- continues -->\n+)?```python\n(?P<code>.*?)^```$"
     r"(?:\n+```text\n(?P<output>.*?)^```$)?",
@@ -38,35 +39,41 @@ def stories(text: str) -> list[list[Block]]:
     return found
 
 
-def play(story: list[Block]) -> None:
-    """Runs the blocks in one module; errors point at the lines of the README."""
-    module = ModuleType("readme")
+def play(story: list[Block], page: Path = README) -> None:
+    """Runs the blocks in one module; errors point at the lines of the page."""
+    module = ModuleType("page")
     # Importable, because pickling an instance looks its class up there.
-    sys.modules["readme"] = module
+    sys.modules["page"] = module
     try:
         for line, code, expected in story:
             printed = io.StringIO()
             with redirect_stdout(printed):
-                exec(compile("\n" * line + code, README, "exec"), vars(module))
+                exec(compile("\n" * line + code, page, "exec"), vars(module))
             found = printed.getvalue()
             same = doctest.OutputChecker().check_output(expected, found, OPTIONS)
-            assert same, f"line {line}: expected\n{expected}\ngot\n{found}"
+            assert same, f"{page.name}, line {line}: expected\n{expected}\ngot\n{found}"
     finally:
-        del sys.modules["readme"]
+        del sys.modules["page"]
 
 
-STORIES = stories(README.read_text()) if README.exists() else []
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+STORIES = [
+    pytest.param(page, story, id=f"{page.relative_to(ROOT)} line {story[0][0]}")
+    for page in PAGES
+    if page.exists()
+    for story in stories(page.read_text())
+]
 
 
 def test_there_is_a_readme_with_code():
-    assert STORIES, "expected README.md, with at least one ```python block"
+    assert stories(README.read_text()), "expected at least one ```python block"
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: f"line {story[0][0]}")
-def test_the_code_in_the_readme_runs(story, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page, story", STORIES)
+def test_the_code_on_the_page_runs(page, story, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    play(story)
+    play(story, page)
 
 
 EXAMPLE = """
@@ -91,7 +98,7 @@ this is not Python
 """
 
 
-def test_blocks_continue_only_where_the_readme_says_so():
+def test_blocks_continue_only_where_the_page_says_so():
     first, second = stories(EXAMPLE)
     assert [line for line, *_ in first] == [2, 7] and len(second) == 1
     play(first)
