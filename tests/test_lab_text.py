@@ -137,7 +137,7 @@ def test_a_unit_of_the_shipped_model_follows_quotation_marks():
     text = 'The value of "x" and the "name" of an attribute, "y" or "__init__()", is a string. ' * 8
     xs = jnp.asarray(embedding.table)[jnp.array([units.index(letter) for letter in text])]
     _, (_, carries) = scan(Record(layer.cell), params, xs)
-    memory = np.tanh(carries.c[:, unit - 1])
+    memory = carries.c[:, unit - 1]
     inside = np.array([text[: k + 1].count('"') % 2 for k in range(len(text))])
     assert abs(np.corrcoef(memory, inside)[0, 1]) > 0.6
     assert carried(lab.page())["unit"] == unit

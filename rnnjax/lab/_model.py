@@ -43,6 +43,9 @@ class Demo(NamedTuple):
 def demo() -> Demo:
     """The character model that ships with the package.
 
+    It is an LSTM of 128 units, trained for eighteen minutes on the documentation of Python 3.13,
+    with 1.694 bits per character on the tenth that is held out.
+
     Examples:
         >>> shipped = demo()
         >>> shipped.model.layers[1], list(shipped.snapshots)[-1]
