@@ -94,7 +94,8 @@ RUNS = (
     Standard(
         "text",
         "shakespeare",
-        "--unit words --hidden 256 --embedding 256 --tied --dropout 0.5 --per-sequence --steps 1500",
+        "--unit words --hidden 256 --embedding 256 --tied --dropout 0.5 --per-sequence "
+        "--steps 1500",
         seeds=1,
         minutes=5,
     ),
