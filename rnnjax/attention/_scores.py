@@ -96,6 +96,9 @@ class GeneralParams(NamedTuple):
 class General(Attention[GeneralParams]):
     """General (bilinear) attention: `score = q (v w_k)`.
 
+    The score has no scale. With hundreds of features it soon picks a single value, whose
+    choice then gets no gradient; `MultiHead` divides by the root of their number.
+
     Examples:
         >>> General().init(jax.random.key(0), 4, 6).w_k.shape
         (6, 4)

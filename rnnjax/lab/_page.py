@@ -116,6 +116,9 @@ def show(panel: str = "flow", **state: str | float | bool) -> Any:
     Examples:
         >>> show("flow", cell="LSTM", radius=1.2)  # doctest: +SKIP
         PosixPath('/tmp/lab-1x2y3z.html')
+        >>> show("flows")
+        Traceback (most recent call last):
+        ValueError: expected panel to be 'flow', 'gate', 'cliff', ... or 'write', got 'flows'
     """
     check_choice("panel", panel, PANELS)
     for setting, value in state.items():
