@@ -11,7 +11,7 @@ from rnnjax.tasks._command import main
 from rnnjax.tasks._translation._numbers import english, german, number_pairs
 from rnnjax.tasks._translation._pairs import Pairs, batches
 
-SMALL = ["--hidden", "8", "--embedding", "6", "--batch", "8", "--least", "1"]
+SMALL = ["--hidden", "16", "--heads", "2", "--embedding", "16", "--batch", "8", "--least", "1"]
 COLOURS = {"rot": "red", "blau": "blue", "grün": "green", "gelb": "yellow", "weiß": "white"}
 THINGS = {"haus": "house", "boot": "boat", "baum": "tree", "hund": "dog"}
 
@@ -70,7 +70,7 @@ def test_batches_shift_the_target_and_keep_the_source():
 @pytest.mark.slow
 def test_train_evaluate_use(tmp_path, table, capsys):
     out = tmp_path / "out"
-    options = ["--learning-rate", 0.05, "--dropout", 0.0, "--steps", 150]
+    options = ["--learning-rate", 0.03, "--dropout", 0.0, "--steps", 250]
     assert run("train", "--data", table, "--out", out, *SMALL, *options) == 0
     printed = capsys.readouterr().out
     bleu = re.search(r"this network, beam of 5 +│ +(\d+\.\d)", printed)
