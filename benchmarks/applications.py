@@ -67,7 +67,7 @@ RUNS = (
         "speech",
         "digits",
         "--hidden 128 --steps 1750",
-        seeds=2,
+        seeds=1,
         minutes=5,
     ),
     Standard(
