@@ -12,6 +12,7 @@ from rnnjax import Cell, explain, scan
 from rnnjax.engine import Loop, NativeLoop, initial_carry
 from rnnjax.engine.native._compiler import obstacle
 
+# Without a compiler every loop is XLA's, and the tests must pass; CI has a compiler.
 needs_compiler = pytest.mark.skipif(
     obstacle() is not None, reason=f"no loop is compiled here: {obstacle()}"
 )

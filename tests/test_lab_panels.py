@@ -15,6 +15,7 @@ from rnnjax.decoding import generate
 from rnnjax.lab._page import PANELS
 
 pytestmark = pytest.mark.slow
+# The tests must pass on a machine that has only Python; CI installs Chromium and runs these.
 if CHROMIUM is None:
     pytest.skip("no Chromium: the lab was not opened in a browser", allow_module_level=True)
 

@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import webbrowser
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -161,6 +162,17 @@ def test_a_page_is_whole():
         assert left not in page
     weights = json.dumps(carried(page), ensure_ascii=False)
     assert not re.search(r"https?://", page.replace(weights, ""))
+
+
+def test_the_frame_in_the_notebook_is_the_page_of_today(monkeypatch):
+    """If this fails, execute the notebook again, so that it stores the page as it is."""
+    monkeypatch.setattr(_page, "_in_notebook", lambda: True)
+    path = Path(__file__).parent.parent / "notebooks" / "vanishing_gradients.ipynb"
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    (cell,) = (cell for cell in cells if "lab.show(" in "".join(cell["source"]))
+    assert "".join(cell["source"]) == 'lab.show("flow", cell="Elman", radius=1.0, steps=100)'
+    frame = lab.show("flow", cell="Elman", radius=1.0, steps=100)._repr_html_()
+    assert "".join(cell["outputs"][0]["data"]["text/html"]) == frame
 
 
 def test_a_notebook_gets_a_frame_that_needs_no_kernel(monkeypatch):

@@ -138,6 +138,7 @@ def build(tmp_path_factory):
     @cache
     def library(machine):
         if machine == "x86-64-v3" and not library("native").has_avx2():
+            # A code of another processor's instructions can be built here, but not run.
             pytest.skip("the processor has no AVX2, and would stop at the first instruction of it")
         built = folder / f"{machine}.so"
         words = [*_compiler.compiler(), *FLAGS, f"-march={machine}"]

@@ -96,7 +96,7 @@ class GeneralParams(NamedTuple):
 class General(Attention[GeneralParams]):
     """General (bilinear) attention: `score = q (v w_k)`.
 
-    The score has no scale. With hundreds of features it soon picks a single value, whose
+    The score has no scale. With hundreds of features it can come to pick a single value, whose
     choice then gets no gradient; `MultiHead` divides by the root of their number.
 
     Examples:
