@@ -47,10 +47,11 @@ bench-smoke: $(VENV)/.with-benchmarks ## run every benchmark at a tiny size, onl
 
 bench-torch: .venv-torch/.with-torch ## install PyTorch for the benchmarks, under a Python 3.11, which it needs
 
-notebooks: $(VENV)/.with-notebooks ## execute every notebook; an error in one is an error
+notebooks: $(VENV)/.with-notebooks ## execute every notebook, and compare its outputs with those stored
 	@results=$$(mktemp -d) && trap 'rm -rf "$$results"' EXIT && \
 	printf '%s\n' notebooks/*.ipynb | xargs -P 2 -I NOTEBOOK \
-	    $(RUN) -m nbconvert --to notebook --execute --output-dir "$$results"/NOTEBOOK NOTEBOOK
+	    $(RUN) -m nbconvert --to notebook --execute --output-dir "$$results"/NOTEBOOK NOTEBOOK && \
+	$(RUN) docs/fresh.py "$$results"
 
 docs: $(VENV)/.with-docs ## build the site in build/site, without network; any warning is an error
 	$(RUN) docs/build.py
