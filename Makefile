@@ -104,5 +104,5 @@ $(VENV)/.with-%: pyproject.toml
 .venv-torch/.with-peers: .venv-torch/.with-torch pyproject.toml
 	@echo "installing rnnjax[tests,peers] into .venv-torch"
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[tests,peers]'
+	    --editable '.[tests,peers]' $(PINS)
 	@touch $@

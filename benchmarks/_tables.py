@@ -1,8 +1,8 @@
-"""The tables in the READMEs, here and at the top, written from the records in `results/`.
+"""The tables in the READMEs and the guide to the cells, written from the records in `results/`.
 
 The text between `<!-- table: NAME -->` and `<!-- end -->` is rewritten, and empty without a
-record: `cells.cpu` shows `results/cells.cpu.jsonl`, `cells.full.cpu` sums up a whole grid, and
-`speed.cpu` is a small table of the cells' record.
+record: `cells.cpu` shows `results/cells.cpu.jsonl`, `cells.full.cpu` sums up a whole grid,
+`speed.cpu` is a small table of the cells' record, and `guide.cpu` the text of the guide to them.
 """
 
 import re
@@ -12,17 +12,22 @@ from typing import Any
 
 import numpy as np
 from _case import Case
+from _choosing import tables as choosing
+from _choosing.analysis import Comparison
+from _choosing.guide import guide
 from _peers import BEST, FLAX, LIBRARIES, OURS, TORCH
 from _record import RESULTS, ROOT, Measurement, measured, read
 from scaling import CEILING
 
-READMES = (ROOT / "README.md", ROOT / "benchmarks" / "README.md")
+GUIDE = ROOT / "docs" / "choosing.md"
+READMES = (ROOT / "README.md", GUIDE, ROOT / "benchmarks" / "README.md")
 BLOCK = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # The numbers of a measurement in a table; by default only the time.
 NUMBERS = {
     "long_sequences": {"median": "ms", "growth_mb": "MB of growth"},
     "precision": {"median": "ms", "error": "error"},
 }
+RECORDS = {"speed": "cells", "guide": "choosing"}  # blocks of another record
 # The results of the applications and of the reproductions of papers in `rnnjax.tasks`.
 SUBJECTS = ("cell", "application", "data", "measure")
 NOT_SHOWN = ("seed", "history", "options", "commit")
@@ -74,11 +79,15 @@ def over(found: list[Measurement], ours: str, others: Iterable[str]) -> dict:
 
 def _content(name: str, results: Path) -> str:
     kind, platform = name.rsplit(".", 1)
-    file = results / f"{'cells' if kind == 'speed' else kind}.{platform}.jsonl"
+    file = results / f"{RECORDS.get(kind, kind)}.{platform}.jsonl"
     if not file.exists():
         return ""
     about, rows = read(file)
-    if rows and "family" not in rows[0]:
+    if kind == "guide":
+        return "\n".join(guide(rows, about, _footer(about, rows)))
+    if kind == "choosing":
+        lines = choosing.of_results(Comparison(rows))
+    elif rows and "family" not in rows[0]:
         lines = _runs(rows)
     elif kind == "speed":
         lines = _speed(measured(rows))
@@ -211,6 +220,11 @@ def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> Lines:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Rewrites all tables."""
     for readme in READMES:
         readme.write_text(filled(readme.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,19 +7,20 @@ application and set, so that an afternoon is enough for one of them.
 
     benchmarks/applications.py                  # those that take a few minutes
     benchmarks/applications.py translation      # one of them, however long
+    benchmarks/applications.py "horizon 96"     # by other words of its command
 """
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import _record
 from _record import RESULTS, append_rows, read, start
+from _standard import RUNS, TINY, Standard
 
 from rnnjax.interop import read_extra
 
@@ -27,88 +28,6 @@ RECORD = RESULTS / "applications.cpu.jsonl"
 OURS = "this network"
 
 Lines = list[dict[str, Any]]
-
-
-class Standard(NamedTuple):
-    """A run on a standard set.
-
-    Attributes:
-        application: the name of its command.
-        data: the name of the set.
-        options: the other options of `train`.
-        seeds: number of runs.
-        minutes: about how long one of them takes on two cores.
-        published: numbers by measure and source.
-    """
-
-    application: str
-    data: str
-    options: str
-    seeds: int
-    minutes: int
-    published: dict[str, dict[str, float]] = {}
-
-    def command(self, seed: int, out: Path) -> list[str]:
-        """The command of one run."""
-        words = ["train", "--data", self.data, "--seed", str(seed), "--out", str(out)]
-        return [sys.executable, "-m", "rnnjax", self.application, *words, *self.options.split()]
-
-
-RUNS = (
-    Standard(
-        "sentiment",
-        "films",
-        "--embedding 300 --hidden-words 0.1 --embedding-dropout 0.5 --least 1 --steps 534",
-        seeds=3,
-        minutes=1,
-        published={"accuracy": {"Kim 2014, random vectors": 0.761}},
-    ),
-    Standard(
-        "speech",
-        "digits",
-        "--hidden 128 --steps 1750",
-        seeds=1,
-        minutes=5,
-    ),
-    Standard(
-        "tagging",
-        "conll2000",
-        "--hidden 200 --steps 5000",
-        seeds=1,
-        minutes=9,
-        published={
-            "F1 of chunks": {
-                "Huang et al. 2015, random vectors": 0.9413,
-                "Huang et al. 2015, Senna vectors": 0.9446,
-            }
-        },
-    ),
-    Standard(
-        "text",
-        "shakespeare",
-        "--hidden 512 --dropout 0.4 --steps 8000",
-        seeds=1,
-        minutes=13,
-        published={"bits per character": {"Feng et al. 2024, minGRU": 2.233}},
-    ),
-    Standard(
-        "text",
-        "shakespeare",
-        "--unit words --hidden 256 --embedding 256 --tied --dropout 0.5 --per-sequence "
-        "--steps 1500",
-        seeds=1,
-        minutes=5,
-    ),
-    Standard(
-        "translation",
-        "multi30k",
-        "--hidden 512 --embedding 256 --dropout 0.4 --learning-rate 1e-3 --minutes 32",
-        seeds=1,
-        minutes=36,
-        published={"perplexity": {"B. Trevett, GRU with attention": 25.6}},
-    ),
-)
-TINY = Standard("sentiment", "made", "--hidden 4 --embedding 4 --steps 2", seeds=1, minutes=1)
 
 
 def rows(run: Standard, folder: Path) -> Iterator[dict[str, Any]]:
@@ -138,20 +57,22 @@ def merged(before: Lines, new: Lines) -> Lines:
     return kept + new
 
 
+def wanted(run: Standard, words: list[str]) -> bool:
+    """Whether words of its command choose a run; without any, whether it is short."""
+    command = f" {run.application} {run.data} {run.options} ".replace(" --", " ")
+    return any(f" {each} " in command for each in words) or not words and run.minutes <= 5
+
+
 def main() -> None:
     """Runs the wanted applications, and brings the record up to date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     names = sorted({run.application for run in RUNS})
-    parser.add_argument("application", nargs="*", help=", ".join(names))
+    parser.add_argument("words", nargs="*", help=f"{', '.join(names)}, or others of a command")
     parser.add_argument("--smoke", action="store_true", help="one tiny run, and no record")
     parser.add_argument("--out", type=Path, default=RECORD)
     parser.add_argument("--note", help="a sentence below the table")
     options = parser.parse_args()
-    chosen = [
-        run
-        for run in RUNS
-        if run.application in options.application or not options.application and run.minutes <= 5
-    ]
+    chosen = [run for run in RUNS if wanted(run, options.words)]
     with tempfile.TemporaryDirectory() as folder:
         if options.smoke:
             print(*rows(TINY, Path(folder)), sep="\n")

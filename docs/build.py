@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
 PACKAGES = (
     *("attention", "cells", "data", "decoding", "diagnostics", "engine", "flax", "flax.linen"),
-    *("flax.nnx", "initializers", "interop", "lab", "layers", "losses", "testing", "training"),
+    *("flax.nnx", "forecasting", "initializers", "interop", "lab", "layers", "losses", "testing"),
+    *("training",),
 )
 # Files outside docs/ that are pages, and where.
 PLACES = {

@@ -8,6 +8,7 @@
 * `rnnjax.losses`, `rnnjax.data` and `rnnjax.training` train them: `fit`, `evaluate`, `predict`.
 * `rnnjax.attention` compares queries with keys, for decoders in `cells` and in `layers`.
 * `rnnjax.decoding` generates, searches and streams; `rnnjax.diagnostics` shows gradients and gates.
+* `rnnjax.forecasting` cuts, scales and tests series.
 * `rnnjax.flax` makes modules of NNX and Linen; `rnnjax.interop` converts weights and files.
 * `rnnjax.lab` is a page in which to play with recurrent networks, with a model that writes.
 * `rnnjax.tasks` are the applications of the command `rnnjax`, and synthetic tasks.
@@ -23,6 +24,7 @@ from . import data as data
 from . import decoding as decoding
 from . import diagnostics as diagnostics
 from . import engine as engine
+from . import forecasting as forecasting
 from . import initializers as initializers
 from . import interop as interop
 from . import lab as lab

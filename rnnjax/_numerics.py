@@ -100,6 +100,35 @@ def matmul_split(
     return matmul(x, w[:, :at]), matmul(x, w[:, at:])
 
 
+def convolve(
+    x: Float[Array, "*lead h w c"], kernel: Float[Array, "k k c f"], stride: int = 1
+) -> Float[Array, "*lead h w f"]:
+    """Convolution of images in the dtype of `kernel`, with zeros beyond the border.
+
+    With a stride s, a side of n pixels becomes one of n / s, rounded up.
+
+    Examples:
+        >>> convolve(jnp.ones((2, 7, 6, 5, 3)), jnp.ones((3, 3, 3, 4)), stride=2).shape
+        (2, 7, 3, 3, 4)
+    """
+    x, kernel = check_array("x", x), check_array("kernel", kernel)
+    lost = jnp.iscomplexobj(x) and not jnp.iscomplexobj(kernel)
+    if x.ndim < 3 or x.shape[-1] != kernel.shape[2] or lost:
+        raise ValueError(
+            f"expected real images [*lead, height, width, {kernel.shape[2]}], got {brief(x)}"
+        )
+    *lead, height, width, channels = x.shape
+    # Cast after the convolution: its gradient needs all dtypes equal.
+    y = jax.lax.conv_general_dilated(
+        x.reshape(prod(lead), height, width, channels).astype(kernel.dtype),
+        kernel,
+        window_strides=(stride, stride),
+        padding="SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return y.reshape(*lead, *y.shape[1:]).astype(carry_dtype(kernel.dtype))
+
+
 def along(v: Float[Array, "h"], x: Float[Array, "*lead h"]) -> Float[Array, "*lead h"]:
     """A vector of features with the axes of `x`, so that no rank is promoted implicitly.
 

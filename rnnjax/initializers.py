@@ -146,6 +146,40 @@ def forget_bias(value: float) -> Initializer:
     return draw
 
 
+def chrono(steps: int) -> Initializer:
+    """Biases of the gates of an LSTM, with memories of every duration up to `steps`.
+
+    The forget gate's are `log(u)` with `u` uniform in `[1, steps - 1]`, so that a unit forgets
+    within about `u` steps; the input gate's are the negatives; the others are zeros. For the bias
+    of a cell: `params._replace(b=chrono(200)(key, params.b.shape))`.
+
+    Args:
+        steps: the longest memory, in steps; at least 2.
+
+    Examples:
+        >>> chrono(1000)(jax.random.key(0), (8,)).round(1)
+        Array([-6.9, -6.9,  6.9,  6.9,  0. ,  0. ,  0. ,  0. ], dtype=float32)
+
+    Reference:
+        C. Tallec, Y. Ollivier, Can recurrent neural networks warp time?, ICLR 2018.
+    """
+
+    longest = check_positive("steps", steps, least=2)
+
+    @_checked(least_axes=1)
+    def draw(key, shape, dtype=jnp.float32):
+        _check_blocks(shape, 4)
+        *rows, columns = shape
+        hidden = columns // 4
+        wide = carry_dtype(dtype)
+        durations = jax.random.uniform(key, (*rows, hidden), wide, 1.0, longest - 1)
+        forget = jnp.log(durations).astype(dtype)
+        rest = jnp.zeros((*rows, 2 * hidden), dtype)
+        return jnp.concatenate([-forget, forget, rest], axis=-1)
+
+    return draw
+
+
 BY_NAME: dict[str, Initializer] = {
     draw.__name__: draw for draw in (glorot_uniform, orthogonal, unit_uniform, zeros)
 }

@@ -9,6 +9,7 @@ from rnnjax import GRU, LSTM, Elman
 from rnnjax.engine import Loop
 from rnnjax.layers import (
     CRF,
+    GLU,
     RNN,
     AttentionPool,
     Bidirectional,
@@ -19,6 +20,7 @@ from rnnjax.layers import (
     Pointwise,
     Pool,
     Sequential,
+    Skip,
     SpecAugment,
 )
 
@@ -44,6 +46,7 @@ LAYERS = [
     Sequential(body=MODEL, pool=Pool("mean")),
     CRF(F),
     SpecAugment(time_width=3, frequency_width=1),
+    Skip(Sequential((RNN(GRU(F)), GLU(F)))),
 ]
 
 

@@ -13,6 +13,7 @@ from bad_calls import (
     diagnostics,
     engine,
     flax,
+    forecasting,
     initializers,
     interop,
     lab,
@@ -28,7 +29,7 @@ from rnnjax._checks import brief
 
 TABLES = (
     *(initializers, attention, cells, engine, layers, losses, data, flax, interop, decoding),
-    *(diagnostics, training, lab, tasks),
+    *(diagnostics, training, forecasting, lab, tasks),
 )
 CALLS = [row for table in TABLES for row in table.CALLS]
 
@@ -61,8 +62,6 @@ NOTHING_TO_CHECK = {
         if name.startswith("rnnjax.tasks.") and name.count(".") == 3
     },
     "rnnjax.lab.demo": "takes nothing",
-    "rnnjax.tasks.load_chorales": "takes nothing",
-    "rnnjax.tasks.frame_loss": "a MeanLoss, which has a row of its own",
     "rnnjax.training.check_finite": "called by fit, with its own values",
     "rnnjax.training.label_by_role": "names of any tree",
     "rnnjax.training.decay_mask": "names of any tree",
@@ -80,7 +79,7 @@ def values(row):
 
 @pytest.mark.parametrize("row", CALLS, ids=lambda row: row.name)
 def test_the_valid_call_is_valid(row):
-    if any(row in table.CALLS for table in (training, tasks, flax, interop, lab)):
+    if any(row in table.CALLS for table in (training, forecasting, tasks, flax, interop, lab)):
         # These compute with known values.
         row.function(**values(row))
     elif row.name != "rnnjax.testing.check_cell":  # takes seconds, and has tests of its own

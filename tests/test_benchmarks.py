@@ -232,6 +232,15 @@ def test_a_run_of_an_application_replaces_its_own_lines(tmp_path):
     assert "| tagging | own | F1 | ours | 2 | 0.85 ± 0.071 |\n" in found
 
 
+def test_words_of_its_command_choose_a_run():
+    run = applications.Standard("text", "own", "--context 9 --steps 2", seeds=1, minutes=6)
+    chosen = (["text"], ["own"], ["speech", "context 9"])
+    assert all(applications.wanted(run, words) for words in chosen)
+    others = (["ext"], ["steps 20"], [])
+    assert not any(applications.wanted(run, words) for words in others)
+    assert applications.wanted(run._replace(minutes=5), [])
+
+
 def test_a_contestant_that_did_not_run_on_does_not_count():
     lucky = measurement(family="Flax Linen", median=1.0, repeats=3)
     found = [lucky, measurement(family="Flax Linen", median=3.0), measurement(failed="no")]

@@ -81,8 +81,8 @@ def test_numbers_beside_links_are_what_the_lab_shows(lab):
     assert [entry for entry in found if entry[2] != entry[3]] == []
 
 
-PARTS = "attention cells data decoding diagnostics engine flax initializers interop lab layers"
-PARTS = f"rnnjax {PARTS} losses tasks testing training".replace(" ", "|")
+PARTS = "attention cells data decoding diagnostics engine flax forecasting initializers interop"
+PARTS = f"rnnjax {PARTS} lab layers losses tasks testing training".replace(" ", "|")
 NAME = re.compile(rf"`((?:{PARTS})(?:\.[A-Za-z]\w*)+)[`(]")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnjax import GRU, LSTM
-from rnnjax.initializers import forget_bias, glorot_uniform, orthogonal, per_gate
+from rnnjax.initializers import chrono, forget_bias, glorot_uniform, orthogonal, per_gate
 
 F, H = 3, 8
 KEY = jax.random.key(0)
@@ -64,6 +64,19 @@ def test_forget_bias_is_in_the_second_block_alone(dtype):
     expected[H : 2 * H] = 1.5
     np.testing.assert_array_equal(np.asarray(b, np.float64), expected)
     np.testing.assert_array_equal(forget_bias(1.5)(KEY, (4 * H,), dtype), b)
+
+
+@each_dtype
+def test_chrono_biases_forget_within_all_durations(dtype):
+    i, f, g, o = blocks(chrono(51)(KEY, (4 * 2000,), dtype), 4)
+    assert chrono(51)(KEY, (4,), dtype).dtype == dtype and not (g.any() or o.any())
+    np.testing.assert_array_equal(i, -f)
+    # A forget gate that keeps the share u / (1 + u) forgets within about u steps.
+    durations = np.exp(f)
+    assert 1 <= durations.min() and durations.max() < 50.5
+    shares = np.histogram(durations, 7, (1, 50))[0] / 2000
+    np.testing.assert_allclose(shares, 1 / 7, atol=0.03)
+    np.testing.assert_allclose(1 / (1 - 1 / (1 + np.exp(-f))), 1 + durations, rtol=1e-6)
 
 
 @each_dtype

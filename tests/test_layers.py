@@ -335,7 +335,7 @@ def test_complex_inputs_and_integer_weights_are_refused(layer):
 
 
 def test_properties_tell_what_a_layer_does():
-    expected = [False] * 2 + [True] * 4 + [False] * 2 + [True, False, False, True]
+    expected = [False] * 2 + [True] * 4 + [False] * 2 + [True, False, False, True, True]
     assert [layer.causal for layer in LAYERS] == expected
     assert Embedding(6, H).num_feature_axes == MODEL.num_feature_axes - 1 == 0
     assert not RNN(GRU(H), return_sequences=False).causal and MODEL.has_memory

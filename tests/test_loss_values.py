@@ -28,7 +28,7 @@ LOSSES = [loss for loss in vars(rnnjax.losses).values() if isinstance(loss, Mean
 
 
 def test_a_loss_is_a_function_with_a_name():
-    assert len(LOSSES) == 12
+    assert len(LOSSES) == 20
     for loss in LOSSES:
         assert pickle.loads(pickle.dumps(loss)) is loss and len({loss, loss}) == 1
         assert repr(loss) == f"<loss {loss.__name__}>" and ">>>" in (loss.__doc__ or "")

@@ -21,6 +21,7 @@ pytestmark = needs_compiler
 
 # The cells that are not compiled, and why; all others are.
 OBSTACLES = {
+    "ConvGRU": "conv_general_dilated is not compiled",
     "ConvLSTM": "conv_general_dilated is not compiled",
     "LRU": "complex128",
     "AttentionDecoder": "is not compiled",
@@ -43,7 +44,7 @@ def obstacles_of(case):
     return why_not(case.cell, trial.params, trial.xs, trial.carry, **signals)
 
 
-@each_of("LRU Leaky Tokens", "ConvLSTM AttentionDecoder Clocks Zoneout-Clocks")
+@each_of("LRU Leaky Tokens", "ConvGRU ConvLSTM AttentionDecoder Clocks Zoneout-Clocks")
 def test_an_obstacle_has_a_name(case, x64):
     assert all(OBSTACLES[case.id] in why for why in obstacles_of(case))
 

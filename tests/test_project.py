@@ -34,7 +34,7 @@ ORDER = (
     {"engine"},
     {"layers", "testing"},
     {"losses", "data", "flax", "interop", "decoding", "diagnostics"},
-    {"training"},
+    {"training", "forecasting"},
     {"lab"},
     {"tasks"},
     {"__main__"},

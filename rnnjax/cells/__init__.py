@@ -10,10 +10,14 @@
 | `ConvLSTM` | `LSTMCarry(h, c)` | `h` | Shi et al. 2015 |
 | `GRU` | `h` | `h` | Cho et al. 2014, version 1 |
 | `ResetBeforeGRU` | `h` | `h` | Cho et al. 2014, version 3 |
+| `ConvGRU` | `h` | `h` | Ballas et al. 2016 |
 | `RHN` | `h` | `h` | Zilly et al. 2017 |
 | `MinGRU` | `h` | `h` | Feng et al. 2024 |
 | `LRU` | complex `h` | `Re(h w_c) + skip x` | Orvieto et al. 2023 |
 | `EchoState` | `h` | `h w_o + b_o` | Jaeger 2001 |
+| `Hopfield` | `h` | `h` | Hopfield 1982 |
+| `SynchronousHopfield` | `h` | `h` | Little 1974 |
+| `ModernHopfield` | `h` | `h` | Ramsauer et al. 2021 |
 | `AttentionDecoder` | `AttentionCarry(cell, attended, p)` | as its cell | Bahdanau et al. 2015 |
 | `Stack` | a tuple, one entry a cell | as the last part | Pascanu et al. 2014 |
 | `Residual` | as its cell | `x + y` | Wu et al. 2016 |
@@ -43,6 +47,8 @@ from ._options import Initializer as Initializer
 from ._options import activation as activation
 from ._options import draw as draw
 from ._options import initializer as initializer
+from .gated._conv_gru import ConvGRU as ConvGRU
+from .gated._conv_gru import ConvGRUParams as ConvGRUParams
 from .gated._conv_lstm import ConvLSTM as ConvLSTM
 from .gated._conv_lstm import ConvLSTMParams as ConvLSTMParams
 from .gated._gru import GRU as GRU
@@ -66,6 +72,11 @@ from .memory._attention import AttentionDecoder as AttentionDecoder
 from .memory._attention import AttentionParams as AttentionParams
 from .memory._echo_state import EchoState as EchoState
 from .memory._echo_state import EchoStateParams as EchoStateParams
+from .memory._hopfield import Hopfield as Hopfield
+from .memory._hopfield import HopfieldParams as HopfieldParams
+from .memory._modern_hopfield import ModernHopfield as ModernHopfield
+from .memory._modern_hopfield import ModernHopfieldParams as ModernHopfieldParams
+from .memory._synchronous_hopfield import SynchronousHopfield as SynchronousHopfield
 from .simple._elman import Elman as Elman
 from .simple._elman import ElmanParams as ElmanParams
 from .simple._indrnn import IndRNN as IndRNN

@@ -6,6 +6,7 @@
 * Whole sequences: `shuffled`, `padded`, `bucketed`.
 * Long sequences: `joined`, `streams`, `windows`.
 * Sound: `read_wav`, `log_mel`, `standardized`.
+* Music: `read_midi`, `write_midi`.
 * Text: `tokenize`, `Vocabulary`.
 * Files: `load_text`, `read_lines`, `read_table`, `read_columns`; `data_file`, downloaded once.
 """
@@ -20,6 +21,8 @@ from ._bucketed import bucketed as bucketed
 from ._features import log_mel as log_mel
 from ._features import standardized as standardized
 from ._files import data_file as data_file
+from ._midi import read_midi as read_midi
+from ._midi import write_midi as write_midi
 from ._padded import padded as padded
 from ._readers import load_text as load_text
 from ._readers import read_columns as read_columns

@@ -5,7 +5,7 @@ The position is all that a resumed run needs to go on with the batch that was ne
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,11 @@ from .._checks import check_function, check_positive
 from .._static import Static
 from ._batch import Batch, as_batch
 
+B = TypeVar("B")
+C = TypeVar("C")
 
-class Batches(Static):
+
+class Batches(Static, Generic[B]):
     """A data set: a function of the position that knows the length of its epoch.
 
     `batches(position)` is the batch after `position` others, without end. Iteration gives one
@@ -36,25 +39,34 @@ class Batches(Static):
         ((2, 1), [(0, 0), (0, 1)])
     """
 
-    make: Callable[[int, int], Batch]
+    make: Callable[[int, int], B]
     per_epoch: int
 
     def __post_init__(self):
         super().__post_init__()
         check_function("make", self.make)
 
-    def __call__(self, position: int) -> Batch:
+    def __call__(self, position: int) -> B:
         position = check_positive("position", position, least=0)
         return self.make(*divmod(position, self.per_epoch))
 
-    def once(self) -> Iterator[Batch]:
+    def once(self) -> Iterator[B]:
         """The batches of one epoch, the first."""
         return map(self, range(self.per_epoch))
 
     __iter__ = once
 
+    def map(self, function: Callable[[B], C]) -> "Batches[C]":
+        """The data set with a function of every batch in its place.
 
-def shuffled(data: Any, batch_size: int, *, seed: int = 0) -> Batches:
+        Raises:
+            ValueError: if it is no function.
+        """
+        check_function("function", function)
+        return Batches(lambda epoch, index: function(self.make(epoch, index)), self.per_epoch)
+
+
+def shuffled(data: Any, batch_size: int, *, seed: int = 0) -> Batches[Batch]:
     """Batches of examples in a new order every epoch, without the rest that fills no batch.
 
     Every example counts in an evaluation of `data` itself, or of `padded` and `bucketed` data.

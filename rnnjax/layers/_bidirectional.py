@@ -87,6 +87,8 @@ class Bidirectional(Layer[Directions]):
         forward, backward = (layer.output_size for layer in self._layers())
         if self.merge != "concat":
             return forward
+        if self.num_feature_axes > 1 and isinstance(forward, tuple):  # the shape of an image
+            return (*forward[:-1], forward[-1] + backward[-1])
         return jax.tree.map(lambda a, b: a + b, forward, backward)
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> Directions:

@@ -32,18 +32,24 @@ class EncoderDecoder(Layer[EncoderDecoderParams]):
     summary is the final carry of the encoder, for `cells.Bridge`. Target inputs are the true
     tokens, shifted by one (teacher forcing); `ScheduledSampling` replaces some of them.
 
+    With `hand_over` the decoder starts from the final carry of the encoder as it is, images too,
+    and may do without the context. The layers of both with a memory are alike then.
+
     To decode, `encode` the source once and continue with the decoder:
-    `generate(decoder, own, start, context=memory)`, or `beam_search`.
+    `generate(decoder, own, start, context=memory)`, or `beam_search`; with `hand_over` from the
+    carry `memory.summary`.
 
     Args:
         encoder: a layer of source sequences.
         decoder: a causal layer of target sequences that takes a context.
         embedding: an embedding that source and target share; by default encoder and decoder
             take tokens themselves.
+        hand_over: whether the decoder starts from the final carry of the encoder, which is the
+            summary then.
 
     Raises:
-        ValueError: if the decoder takes no context or needs later steps, or the encoder gives no
-            sequence.
+        ValueError: if the decoder takes no context without `hand_over` or needs later steps, or
+            the encoder gives no sequence, or no carry to hand over.
 
     Examples:
         >>> from rnnjax import GRU, attention, cells
@@ -65,6 +71,7 @@ class EncoderDecoder(Layer[EncoderDecoderParams]):
     decoder: Layer
     _: KW_ONLY
     embedding: Embedding | None = None
+    hand_over: bool = False
 
     takes_context = True
     causal = property(lambda self: self.decoder.causal)
@@ -81,10 +88,15 @@ class EncoderDecoder(Layer[EncoderDecoderParams]):
         check_instance("decoder", self.decoder, Layer, "Sequential((…))")
         if self.embedding is not None:
             check_instance("embedding", self.embedding, Embedding, "Embedding(1000, 64)")
-        if not self.decoder.takes_context or not self.decoder.causal:
+        if not (self.decoder.takes_context or self.hand_over) or not self.decoder.causal:
             raise ValueError(
                 "expected a causal decoder that takes a context, such as one with Attend or "
-                f"cells.Bridge, got {self.decoder}"
+                f"cells.Bridge, or hand_over=True, got {self.decoder}"
+            )
+        if self.hand_over and not (self.encoder.has_memory and self.decoder.has_memory):
+            raise ValueError(
+                f"expected an encoder and a decoder with memory, to hand a carry over, got "
+                f"{self.encoder} and {self.decoder}"
             )
         if not self.encoder.keeps_time or self.encoder.takes_context:
             raise ValueError(f"expected an encoder of one whole sequence, got {self.encoder}")
@@ -98,6 +110,7 @@ class EncoderDecoder(Layer[EncoderDecoderParams]):
         else:
             shared = self.embedding.init(keys[2], dtype=dtype)
             input_size = source_size = self.embedding.size
+        source_size = input_size if source_size is None else source_size
         return EncoderDecoderParams(
             self.encoder.init(keys[0], source_size, dtype=dtype),
             self.decoder.init(keys[1], input_size, dtype=dtype),
@@ -130,14 +143,16 @@ class EncoderDecoder(Layer[EncoderDecoderParams]):
             )
         _, encoder, own = self.parts(params)[0]
         carry, values = encoder.apply(own, source.values, lengths=source.lengths, key=key)
-        return Source(values, source.lengths, _summary(carry))
+        return Source(values, source.lengths, carry if self.hand_over else _summary(carry))
 
     def run(self, params, xs, carry, signals: Signals):
         keys = (None, None) if signals.key is None else jax.random.split(signals.key)
         memory = self.encode(params, signals.context, keys[0])
         _, decoder, own = self.parts(params)[1]
+        carry = memory.summary if self.hand_over and carry is None else carry
         decoder.check(own, xs, carry)
-        return decoder.run(own, xs, carry, signals._replace(key=keys[1], context=memory))
+        context = memory if decoder.takes_context else None
+        return decoder.run(own, xs, carry, signals._replace(key=keys[1], context=context))
 
     def parts(self, params: EncoderDecoderParams) -> list[tuple[str, Layer, PyTree]]:
         """The encoder and the decoder, each a layer of its own, with their parameters."""

@@ -37,7 +37,7 @@ class Layer(Static, ABC, Generic[Params]):
 
     # Properties. A subclass may replace them by attributes, properties or fields.
     output_size = derived(lambda self: None)
-    """Number of features of an output; `None` where it equals the number of input features."""
+    """Number of features of an output; `None` where it depends on the input."""
     num_feature_axes = derived(lambda self: 1)
     """Axes of an input behind `[B, T]`: 3 for images, 0 for tokens."""
     causal = derived(lambda self: self.keeps_time)
@@ -54,6 +54,10 @@ class Layer(Static, ABC, Generic[Params]):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         checked_hooks(cls)
+
+    def output_size_of(self, input_size: Any) -> Any:
+        """Number of features of an output for inputs of `input_size`, by default as many."""
+        return input_size if self.output_size is None else self.output_size
 
     @abstractmethod
     def init(self, key: Key[Array, ""], input_size: Any, *, dtype: Any = jnp.float32) -> Params:

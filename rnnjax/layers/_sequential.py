@@ -92,7 +92,12 @@ class Sequential(Layer):
 
     @property
     def output_size(self) -> Any:
-        return _last(layer.output_size for layer in self.layers)
+        return self.output_size_of(None)
+
+    def output_size_of(self, input_size):
+        for layer in self.layers:
+            input_size = layer.output_size_of(input_size)
+        return input_size
 
     @property
     def runs_backward(self) -> bool | None:
@@ -107,7 +112,7 @@ class Sequential(Layer):
         params = []
         for layer, k in zip(self.layers, jax.random.split(key, len(self.layers)), strict=True):
             params.append(layer.init(k, input_size, dtype=dtype))
-            input_size = input_size if layer.output_size is None else layer.output_size
+            input_size = layer.output_size_of(input_size)
         return self._join(params)
 
     def init_carry(self, params, batch_shape=()) -> Any:

@@ -92,7 +92,7 @@ def summary(model: Layer | Cell, input_size: Any = None, *, dtype: Any = jnp.flo
 def _rows(layers: list, size: Any, axes: tuple, prefix: str, depth: int) -> Iterator[LayerSummary]:
     for key, layer, params in layers:
         before = size, axes
-        size = size if layer.output_size is None else layer.output_size
+        size = layer.output_size_of(size)
         axes = axes if layer.keeps_time else ("B",)
         arrays = jax.tree.leaves(params)
         count = sum(math.prod(a.shape) for a in arrays)

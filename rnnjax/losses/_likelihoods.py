@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import stats
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Key
 
+from .._checks import check_key
 from ._masked import masked_sum
 from ._mean import MeanLoss
 from ._targets import as_floats, fitting
@@ -34,8 +35,13 @@ class Gaussian(NamedTuple):
     @classmethod
     def of(cls, outputs: Float[ArrayLike, "*batch 2"]) -> "Gaussian":
         """The distribution of outputs `o`: `mean = o[0]`, `scale = softplus(o[1]) + 1e-4`."""
-        mean, scale = _parts(outputs, 2)
+        mean, scale = parts(outputs, 2)
         return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE)
+
+    def sample(self, key: Key[Array, ""]) -> Float[Array, "*batch"]:
+        """A value from every distribution."""
+        noise = jax.random.normal(check_key("key", key), self.mean.shape, self.mean.dtype)
+        return self.mean + self.scale * noise
 
 
 class StudentT(NamedTuple):
@@ -58,8 +64,15 @@ class StudentT(NamedTuple):
     @classmethod
     def of(cls, outputs: Float[ArrayLike, "*batch 3"]) -> "StudentT":
         """The distribution of outputs `o`: as `Gaussian.of`, and `freedom = 2 + softplus(o[2])`."""
-        mean, scale, freedom = _parts(outputs, 3)
+        mean, scale, freedom = parts(outputs, 3)
         return cls(mean, jax.nn.softplus(scale) + _LEAST_SCALE, 2 + jax.nn.softplus(freedom))
+
+    def sample(self, key: Key[Array, ""]) -> Float[Array, "*batch"]:
+        """A value from every distribution."""
+        shape, dtype = self.mean.shape, self.mean.dtype
+        return self.mean + self.scale * jax.random.t(
+            check_key("key", key), self.freedom, shape, dtype
+        )
 
 
 @MeanLoss
@@ -123,7 +136,8 @@ def student_t_loss(
     return masked_sum(losses, mask, outputs, targets)
 
 
-def _parts(outputs: ArrayLike, count: int) -> list[Array]:
+def parts(outputs: ArrayLike, count: int) -> list[Array]:
+    """The entries on the last axis of outputs, which has so many."""
     outputs = as_floats("outputs", outputs)
     if outputs.shape[-1:] != (count,):
         raise ValueError(

@@ -11,9 +11,12 @@ TASKS = {
     "sentiment": "learn to label texts, such as praise and blame",
     "tagging": "learn to find the chunks of sentences",
     "translation": "learn to translate sentences",
+    "video": "learn to continue clips of moving digits, or to tell motions apart",
     "speech": "learn to write down the words of recordings",
-    "adding": "learn to add two numbers that are far apart",
-    "chorales": "learn the next frame of Bach's chorales, beside published numbers",
+    "music": "learn to continue music, chord by chord",
+    "forecast": "learn to forecast series",
+    "memory": "recall pictures from damaged ones, or continue a chaotic series",
+    "longterm": "learn to remember over hundreds of steps",
 }
 
 

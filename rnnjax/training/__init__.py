@@ -3,6 +3,7 @@
 * The quantity to minimise: `SequenceObjective`, `TBPTTObjective`, `ScheduledSampling`, or any
   function `(params, carry, batch, key) -> (loss, carry)`.
 * The step and the loop around it: `train_state`, `train_step`, `ensemble_step`, `paced`, `fit`.
+* In closed form: `ridge_regression`, `fit_readout` of an echo state network.
 * Results: `evaluate`, `predict`, `as_table`, `plot_history`, `ensemble_log_probs`.
 * Checkpoints: `save_checkpoint`, `load_checkpoint`.
 * Optax chains: `clipped`, `optimizer_chain`, `polyak`, `decay_mask`, `label_by_role`.
@@ -41,6 +42,8 @@ from ._pace import paced as paced
 from ._param_groups import ROLES as ROLES
 from ._param_groups import decay_mask as decay_mask
 from ._param_groups import label_by_role as label_by_role
+from ._readout import fit_readout as fit_readout
+from ._readout import ridge_regression as ridge_regression
 from ._sampling import ScheduledSampling as ScheduledSampling
 from ._sampling import inverse_sigmoid as inverse_sigmoid
 from ._sampling import mix_in_samples as mix_in_samples

@@ -24,6 +24,7 @@ from .kinds import (
     rate,
     shape,
     size,
+    tree,
     weights,
 )
 
@@ -80,6 +81,14 @@ CONSTRUCTORS = [
         kernel_size=size(3),
         image_size=Argument((4, 5), (None, 4, (4,), (4, 0), (4, 1.5), [4, 5], ("a", 4))),
     ),
+    call(
+        "rnnjax.cells.ConvGRU",
+        c.ConvGRU,
+        **GATED,
+        channels=size(2),
+        kernel_size=size(3),
+        image_size=Argument((4, 5), (None, 4, (4,), (4, 0), (4, 1.5), [4, 5], ("a", 4))),
+    ),
     call("rnnjax.cells.GRU", GRU, **H, **GATED),
     call("rnnjax.cells.ResetBeforeGRU", ResetBeforeGRU, **H, **GATED),
     call("rnnjax.cells.RHN", c.RHN, **H, **GATED, depth=size(2), transform_bias=number(-2.0)),
@@ -102,6 +111,15 @@ CONSTRUCTORS = [
         spectral_radius=number(0.9, -1.0),
         density=number(0.5, 0.0, 2.0),
         input_scale=number(1.0, -1.0),
+    ),
+    call("rnnjax.cells.Hopfield", c.Hopfield, hidden_size=size(3)),
+    call("rnnjax.cells.SynchronousHopfield", c.SynchronousHopfield, hidden_size=size(3)),
+    call(
+        "rnnjax.cells.ModernHopfield",
+        c.ModernHopfield,
+        hidden_size=size(3),
+        num_patterns=size(2),
+        beta=number(1.0, 0.0, -1.0),
     ),
     call(
         "rnnjax.cells.AttentionDecoder",
@@ -160,4 +178,30 @@ def methods(row):
     )
 
 
-CALLS = [*CONSTRUCTORS, *(each for row in CONSTRUCTORS for each in methods(row))]
+SIGNS = np.array([[1, -1, 1], [1, 1, -1]])
+signs = array(SIGNS, 1.0, SIGNS[0], SIGNS[:, :2], 2 * SIGNS, SIGNS * 1j)
+MEMORIES = [
+    call("rnnjax.cells.Hopfield.hebb", c.Hopfield(3).hebb, patterns=signs),
+    call("rnnjax.cells.Hopfield.pseudo_inverse", c.Hopfield(3).pseudo_inverse, patterns=signs),
+    call(
+        "rnnjax.cells.ModernHopfield.store",
+        c.ModernHopfield(3, 2).store,
+        patterns=array(SIGNS, 1.0, SIGNS[:1], SIGNS[:, :2], SIGNS * 1j),
+    ),
+    call(
+        "rnnjax.cells.Hopfield.energy",
+        c.Hopfield(3).energy,
+        params=c.Hopfield(3).hebb(SIGNS),
+        h=array(np.ones((4, 3)), np.ones((4, 2)), 1.0),
+        x=tree(np.ones((4, 3)), np.ones((4, 2)), 1.0),
+    ),
+    call(
+        "rnnjax.cells.ModernHopfield.energy",
+        c.ModernHopfield(3, 2).energy,
+        params=c.ModernHopfield(3, 2).store(SIGNS),
+        h=array(np.ones((4, 3)), np.ones((4, 2)), 1.0),
+        x=tree(np.ones((4, 3)), np.ones((4, 2)), 1.0),
+    ),
+]
+
+CALLS = [*CONSTRUCTORS, *MEMORIES, *(each for row in CONSTRUCTORS for each in methods(row))]

@@ -39,6 +39,9 @@ WORD = Argument("abba", (None, 3, [1, "a"], b"ab", [["a"]], {"a"}, OBJECTS, np.a
 HERE = Path(__file__)
 PATH = Argument(HERE, (None, 3, 1.5, b"text", "", "nonsense", HERE.parent, ["a"]))
 SAMPLES = np.ones(400, "float32")
+ROLL = np.ones((4, 88))
+MUSIC = TemporaryDirectory()
+PIECE = da.write_midi(Path(MUSIC.name, "piece.mid"), ROLL)
 CHECKSUM = hashlib.sha256(HERE.read_bytes()).hexdigest()
 
 
@@ -72,6 +75,11 @@ def read_wav(path, rate):
         good = Path(folder, "click.wav")
         wavfile.write(good, 8000, SAMPLES)
         return da.read_wav(good if path is None else path, rate)
+
+
+def read_midi(path, frame):
+    """`HERE` is a file that can be read."""
+    return da.read_midi(PIECE if path == HERE else path, frame=frame)
 
 
 def read_table(path, columns=None, read=da.read_table):
@@ -165,6 +173,20 @@ CALLS = [
         "Vocabulary.decode",
         WORDS.decode,
         tokens=array([0, 2], 1, [3], [-1], [0, 2**40], [0.0, 1.0], [True], [[0]], [np.nan], {1}),
+    ),
+    call(
+        "rnnjax.data.read_midi",
+        read_midi,
+        path=PATH,
+        frame=number(1.0, 0.0, -1.0),
+    ),
+    call(
+        "rnnjax.data.write_midi",
+        da.write_midi,
+        path=Argument(PIECE, (None, 3, 1.5, b"text", "", ["a"])),
+        roll=array(ROLL, ROLL[:, 1:], ROLL[:0], ROLL[0], ROLL + 1, ROLL * 1j, ROLL * np.nan),
+        frame=number(1.0, 0.0, -1.0, 0.001),
+        tempo=number(100.0, 0.0, -1.0),
     ),
     call(
         "rnnjax.data.read_wav",

@@ -6,6 +6,7 @@ import numpy as np
 
 import rnnjax
 from rnnjax import decoding as de
+from rnnjax import losses
 from rnnjax.layers import RNN, Bidirectional, Dense, Embedding, Sequential
 
 from .kinds import (
@@ -38,6 +39,8 @@ STREAMER = RNN(GRU)
 INSIDE = STREAMER.init(jax.random.key(0), F)
 STATE = STREAMER.init_carry(INSIDE, (B,))
 NOW = np.ones((B, F), "float32")
+SINGER = RNN(rnnjax.GRU(F))
+SONG = np.ones((B, 4, F), "float32")
 SESSIONS = np.ones(B, bool)
 
 TEMPERATURE = number(1.0, -1.0, -np.inf, True)
@@ -70,7 +73,27 @@ def sessions():
     return Argument(SESSIONS, bad)
 
 
+SERIES = np.ones((B, 6, F), "float32")
+PREDICTOR = Sequential((RNN(GRU), Dense(2)))
+
+
+def pair(outputs):
+    """A distribution; anything with a method `sample` is one."""
+    return losses.Gaussian.of(outputs)
+
+
 CALLS = [
+    call(
+        "rnnjax.decoding.sample_paths",
+        de.sample_paths,
+        model=Argument(PREDICTOR, (*layer(PREDICTOR).bad, RNN(GRU, return_sequences=False))),
+        params=params(PREDICTOR.init(jax.random.key(0), F)),
+        inputs=array(SERIES, SERIES[0], SERIES + 1j, SERIES > 0, SERIES[..., :1], 1.0),
+        distribution=Argument(pair, (None, 3, "nonsense", jnp.tanh)),
+        key=key(),
+        horizon=Argument(2, (*size(2).bad, 7)),
+        num=size(3),
+    ),
     call(
         "rnnjax.decoding.generate",
         de.generate,
@@ -95,6 +118,17 @@ CALLS = [
         temperature=Argument(0, TEMPERATURE.bad),
         carry=tree(None, np.ones(2), NARROW),
         context=CONTEXT,
+    ),
+    call(
+        "rnnjax.decoding.generate_frames",
+        de.generate_frames,
+        model=Argument(SINGER, (*layer(SINGER).bad, Bidirectional(GRU), STREAMER)),
+        params=params(SINGER.init(jax.random.key(0), F)),
+        prompt=array(SONG, SONG[:, :0], SONG[None], SONG[0, 0], SONG + 1j, SONG[..., :2]),
+        key=NEEDS_KEY,
+        length=size(2, least=0),
+        carry=tree(SONG[:, 0], SONG[:1, 0], np.ones(2)),
+        temperature=TEMPERATURE,
     ),
     call(
         "rnnjax.decoding.beam_search",

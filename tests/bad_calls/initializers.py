@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import rnnjax
 from rnnjax import initializers
 
-from .kinds import array, call, choice, dtype, function, key, number, shape, size
+from .kinds import Argument, array, call, choice, dtype, function, key, number, shape, size
 
 DRAW = {"key": key(), "shape": shape((3, 4)), "dtype": dtype()}
 VECTOR = {"key": key(), "shape": shape((4,)), "dtype": dtype()}
@@ -17,6 +17,8 @@ CALLS = [
     call("rnnjax.initializers.zeros", initializers.zeros, **DRAW),
     call("rnnjax.initializers.forget_bias", initializers.forget_bias, value=number(1.0)),
     call("the draw of forget_bias", initializers.forget_bias(1.0), **VECTOR),
+    call("rnnjax.initializers.chrono", initializers.chrono, steps=Argument(5, (*size(5).bad, 1))),
+    call("the draw of chrono", initializers.chrono(5), **VECTOR),
     call(
         "rnnjax.initializers.per_gate",
         initializers.per_gate,

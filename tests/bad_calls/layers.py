@@ -18,6 +18,7 @@ from .kinds import (
     dtype,
     features,
     flag,
+    image,
     key,
     layer,
     lengths,
@@ -53,6 +54,19 @@ ALLOWED = Argument((True, False), ("ab", 3, (True,), [True, False], (1, 0)))
 
 CONSTRUCTORS = [
     call("rnnjax.layers.Dense", la.Dense, size=size(2), use_bias=flag(True), **INIT),
+    call(
+        "rnnjax.layers.Conv",
+        la.Conv,
+        channels=size(2),
+        kernel_size=size(3),
+        stride=size(2),
+        activation=choice("relu", None),
+        use_bias=flag(True),
+        **INIT,
+    ),
+    call("rnnjax.layers.Flatten", la.Flatten),
+    call("rnnjax.layers.GLU", la.GLU, size=size(2)),
+    call("rnnjax.layers.Skip", la.Skip, layer=layer(la.GLU(3))),
     call("rnnjax.layers.CRF", la.CRF, size=Argument(3, (*size(3).bad, 2)), constraints=RULES),
     call("rnnjax.layers.PerStep", la.PerStep, layer=INSIDE, padding=size(0, least=0)),
     call("rnnjax.layers.LayerNorm", la.LayerNorm, epsilon=number(1e-5, 0.0, -1.0)),
@@ -95,14 +109,20 @@ def methods(row):
     made = row.function(**{name: value.good for name, value in row.arguments.items()})
     inside = isinstance(made, la.PerStep)
     tokens = inside or isinstance(made, la.Embedding | la.TokenDropout)
+    images = made.num_feature_axes == 3
+    given = (4, 5, F) if images else F
     xs = XS.astype(int) if inside else TOKENS if tokens else XS
-    drawn = jax.eval_shape(lambda: made.init(KEY, F))
+    xs = np.ones((B, T, *given), "float32") if images else xs
+    drawn = jax.eval_shape(lambda: made.init(KEY, given))
     drawn = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), drawn)
     optional = tokens or isinstance(made, la.Dropout | la.Pool | la.SpecAugment)
     sizes = features() if not optional else Argument(F, ("3", 1.5, True, 0, -1))
+    if images:
+        sizes = image(given)
+        sizes = sizes if jax.tree.leaves(drawn) else Argument(given, sizes.bad[1:])
     yield call(f"{row.name}.init", made.init, key=key(), input_size=sizes, dtype=dtype())
     yield call(f"{row.name}.init_carry", made.init_carry, params=drawn, batch_shape=shape((2,)))
-    outside = (XS,) if tokens else (XS[..., :2], XS + 1j, XS.tolist())
+    outside = (XS,) if tokens else (xs[..., :2], xs + 1j, XS.tolist())
     carry = made.init_carry(drawn, (B,))
     others = jax.tree.map(lambda a: a[:1], carry) if jax.tree.leaves(carry) else np.ones(2)
     yield call(
@@ -124,6 +144,7 @@ DECODER = la.Sequential((la.Embedding(7, 2), la.RNN(Bridge(GRU(3), 4)), la.Dense
 TRANSLATOR = la.EncoderDecoder(ENCODER, DECODER)
 PARAMS = TRANSLATOR.init(KEY)
 SOURCE = Source(np.ones((B, 4), int), np.array([4, 2]))
+FRAMES = np.ones((B, T, 4), "float32")
 NO_SOURCES = ("text", XS, SOURCE.values, SOURCE._replace(lengths=np.ones(3, int)))
 WITH_CONTEXT = [
     call(
@@ -139,12 +160,21 @@ WITH_CONTEXT = [
         encoder=Argument(ENCODER, (*layer(ENCODER).bad, la.Pool("mean"))),
         decoder=Argument(DECODER, (*layer(DECODER).bad, la.Dense(3), ENCODER)),
         embedding=Argument(None, (3, "text", la.Dense(3))),
+        hand_over=flag(False),
     ),
     call(
         "rnnjax.layers.Tied",
         la.Tied,
         embedding=Argument(la.Embedding(7, 4), (None, 3, la.Dense(4))),
         body=Argument(la.RNN(GRU(4)), (*layer(None).bad, la.RNN(GRU(3)), la.Pool("mean"))),
+    ),
+    call("rnnjax.layers.NADE", la.NADE, size=size(4), hidden=size(2), **INIT),
+    call(
+        "rnnjax.layers.NADE.apply",
+        la.NADE(4, 2).apply,
+        params=params(la.NADE(4, 2).init(KEY, F)),
+        xs=array(XS, XS[0], XS[..., :2]),
+        context=array(FRAMES, FRAMES[..., 1:], FRAMES[:1], FRAMES + 1j, (FRAMES,), Source(FRAMES)),
     ),
     call(
         "rnnjax.layers.Attend.apply",

@@ -46,6 +46,7 @@ def loss(name, predictions, truth, **options):
 KINDS = (np.ones((B, T)), np.ones((B, T), bool), np.full((B, T), C), np.full((B, T), -1))
 OF_CLASSES = (floats(LOGITS, SINGLES), targets(CLASSES, *KINDS))
 LEVELS = ("text", None, (0.1, 0.9), (0.0, 0.1, 0.2), (0.1, 0.1, 0.2), ("a", "b", "c"), (), 0.5)
+UNITS = (None, "text", 0.0, -1.0, np.nan, np.ones(2), 1j, [1.0, 0.0, 1.0, 1.0, 1.0])
 RAGGED = [[0.1], [0.2, 0.3]]
 LABELS = np.array([[1, 2], [2, 0]])
 BLANK = size(0, least=0)
@@ -73,6 +74,7 @@ CALLS = [
     loss("cross_entropy", *OF_CLASSES, label_smoothing=rate(0.1)),
     loss("accuracy", *OF_CLASSES),
     loss("sequence_accuracy", *OF_CLASSES),
+    loss("frame_loss", floats(NUMBERS), targets(CLASSES, CLASSES * 2, CLASSES * -1)),
     loss("binary_cross_entropy", floats(NUMBERS), targets(CLASSES, CLASSES * 2, CLASSES * -1)),
     loss("squared_error", floats(NUMBERS), targets(NUMBERS)),
     loss(
@@ -82,6 +84,17 @@ CALLS = [
         quantiles=Argument((0.1, 0.5, 0.9), (*LEVELS, np.ones((3, 1)), RAGGED, np.array(None))),
     ),
     loss("gaussian_loss", floats(LOGITS[..., :2], SINGLES, LOGITS), targets(NUMBERS)),
+    loss(
+        "negative_binomial_loss",
+        floats(LOGITS[..., :2], SINGLES, LOGITS),
+        targets(NUMBERS, -NUMBERS),
+    ),
+    loss("absolute_error", floats(NUMBERS), targets(NUMBERS)),
+    loss("smape", floats(NUMBERS), targets(NUMBERS)),
+    loss("mase", floats(NUMBERS), targets(NUMBERS), scale=Argument(2.0, UNITS)),
+    loss("crps", floats(LOGITS, LOGITS[..., :0]), targets(NUMBERS)),
+    loss("gaussian_crps", floats(LOGITS[..., :2], SINGLES, LOGITS), targets(NUMBERS)),
+    loss("coverage", floats(LOGITS[..., :2], SINGLES, LOGITS), targets(NUMBERS)),
     loss("student_t_loss", floats(LOGITS, SINGLES, LOGITS[..., :2]), targets(NUMBERS)),
     loss(
         "ctc_loss",
@@ -118,6 +131,17 @@ CALLS = [
         for name in PENALTIES
     ),
     call("Gaussian.of", lo.Gaussian.of, outputs=array(LOGITS[..., :2], LOGITS, *UNREAL)),
+    call(
+        "NegativeBinomial.of",
+        lo.NegativeBinomial.of,
+        outputs=array(LOGITS[..., :2], LOGITS, *UNREAL),
+    ),
+    call(
+        "Quantiles.of",
+        lo.Quantiles.of,
+        outputs=array(LOGITS, SINGLES, *UNREAL),
+        levels=Argument((0.1, 0.5, 0.9), (*LEVELS, (0.5, 0.1, 0.9))),
+    ),
     call("StudentT.of", lo.StudentT.of, outputs=array(LOGITS, SINGLES, *UNREAL)),
     call("rnnjax.losses.bits", lo.bits, nats=array(1.5, 1j, object(), [None])),
     call("rnnjax.losses.perplexity", lo.perplexity, nats=array(1.5, 1j, object(), [None])),

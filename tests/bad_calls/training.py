@@ -11,7 +11,20 @@ from rnnjax.data import Batch
 from rnnjax.layers import RNN, Dense, Embedding, Sequential
 from rnnjax.losses import accuracy, cross_entropy, squared_error
 
-from .kinds import Argument, array, call, choice, flag, function, key, layer, number, size, tree
+from .kinds import (
+    Argument,
+    array,
+    call,
+    choice,
+    flag,
+    function,
+    key,
+    layer,
+    number,
+    params,
+    size,
+    tree,
+)
 
 KEY = jax.random.key(0)
 MODEL = Sequential((RNN(rnnjax.GRU(2)), Dense(1)))
@@ -215,4 +228,28 @@ DEVICES = [
     ),
 ]
 
-CALLS = [*OBJECTIVES, *STEPS, *LOOP, *CHECKPOINTS, *OPTIMIZERS, *DEVICES]
+RESERVOIR = rnnjax.cells.EchoState(4, 2)
+CLOSED = [
+    call(
+        "rnnjax.training.ridge_regression",
+        tr.ridge_regression,
+        x=array(np.ones((5, 3)), np.ones((4, 3)), np.ones(5), np.ones((5, 3)) * 1j),
+        y=array(np.ones((5, 2)), np.ones((4, 2)), np.ones(5), np.ones((5, 2)) * 1j),
+        ridge=number(0.1, -0.1),
+        mask=tree(np.ones(5, bool), np.ones(4, bool), np.ones(5)),
+    ),
+    call(
+        "rnnjax.training.fit_readout",
+        tr.fit_readout,
+        cell=Argument(RESERVOIR, (None, "echo", 3, rnnjax.GRU(4))),
+        params=params(RESERVOIR.init(KEY, 3)),
+        xs=array(np.ones((5, 3)), np.ones((5, 2)), np.ones((4, 3)), np.ones((5, 3)) * 1j, 1.0),
+        targets=array(np.ones((5, 2)), np.ones((5, 3)), np.ones((4, 2)), np.ones((5, 2)) * 1j),
+        carry=tree(np.zeros(4, "float32"), np.zeros(3)),
+        ridge=number(0.1, -0.1),
+        washout=Argument(1, (*size(1, least=0).bad, 5)),
+        mask=tree(np.ones(5, bool), np.ones(4, bool), np.ones(5)),
+    ),
+]
+
+CALLS = [*OBJECTIVES, *STEPS, *LOOP, *CHECKPOINTS, *OPTIMIZERS, *DEVICES, *CLOSED]

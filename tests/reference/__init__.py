@@ -10,10 +10,14 @@ from .attention_decoder import bridge as bridge
 from .compose import record as record
 from .compose import residual as residual
 from .compose import stack as stack
+from .conv_gru import convgru as convgru
 from .conv_lstm import convlstm as convlstm
 from .echo_state import echostate as echostate
 from .elman import elman as elman
 from .gru import gru as gru
+from .hopfield import hopfield as hopfield
+from .hopfield import modernhopfield as modernhopfield
+from .hopfield import synchronoushopfield as synchronoushopfield
 from .indrnn import indrnn as indrnn
 from .jordan import jordan as jordan
 from .lru import lru as lru

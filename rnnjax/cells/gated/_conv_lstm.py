@@ -1,15 +1,14 @@
 """Long short-term memory for images: convolutions in the place of products."""
 
 from dataclasses import KW_ONLY
-from math import prod
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._checks import brief, check_array, check_positive
-from ..._numerics import add_bias, carry_dtype
+from ..._checks import check_positive
+from ..._numerics import add_bias, convolve
 from .._options import draw
 from ._lstm import LSTMCarry, MemoryCell
 
@@ -61,21 +60,14 @@ class ConvLSTM(MemoryCell[ConvLSTMParams]):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.image_size, tuple) or len(self.image_size) != 2:
-            raise ValueError(f"expected image_size (height, width), got {self.image_size!r}")
-        size = tuple(check_positive("image_size", pixels) for pixels in self.image_size)
-        object.__setattr__(self, "image_size", size)
+        object.__setattr__(self, "image_size", as_image_size(self.image_size))
 
     @property
     def output_size(self) -> tuple[int, int, int]:
         return (*self.image_size, self.channels)
 
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> ConvLSTMParams:
-        if not isinstance(input_size, tuple) or input_size[:-1] != self.image_size:
-            raise ValueError(
-                f"expected input_size (height, width, features) with the image_size "
-                f"{self.image_size}, got {input_size!r}"
-            )
+        check_image(input_size, self.image_size)
         key_x, key_h, key_b = jax.random.split(key, 3)
         window, size = (self.kernel_size, self.kernel_size), self.channels
         return ConvLSTMParams(
@@ -95,28 +87,32 @@ class ConvLSTM(MemoryCell[ConvLSTMParams]):
         return add_bias(z, weights.b) + convolve(carry.h, weights.w_h)
 
 
-def convolve(
-    x: Float[Array, "*lead h w c"], kernel: Float[Array, "k k c f"]
-) -> Float[Array, "*lead h w f"]:
-    """Convolution of images in the dtype of `kernel`, with zeros beyond the border.
+def as_image_size(size: Any) -> tuple[int, ...]:
+    """A height and a width in pixels.
+
+    Raises:
+        ValueError: unless it is a tuple of two positive integers.
 
     Examples:
-        >>> convolve(jnp.ones((2, 7, 6, 5, 3)), jnp.ones((3, 3, 3, 4))).shape
-        (2, 7, 6, 5, 4)
+        >>> as_image_size((6, 5))
+        (6, 5)
     """
-    x, kernel = check_array("x", x), check_array("kernel", kernel)
-    lost = jnp.iscomplexobj(x) and not jnp.iscomplexobj(kernel)
-    if x.ndim < 3 or x.shape[-1] != kernel.shape[2] or lost:
+    if not isinstance(size, tuple) or len(size) != 2:
+        raise ValueError(f"expected image_size (height, width), got {size!r}")
+    return tuple(check_positive("image_size", pixels) for pixels in size)
+
+
+def check_image(input_size: Any, image_size: tuple[int, ...]) -> None:
+    """Checks the shape of an input.
+
+    Raises:
+        ValueError: unless it is `(height, width, features)` with this height and width.
+
+    Examples:
+        >>> check_image((6, 5, 3), (6, 5))
+    """
+    if not isinstance(input_size, tuple) or input_size[:-1] != image_size:
         raise ValueError(
-            f"expected real images [*lead, height, width, {kernel.shape[2]}], got {brief(x)}"
+            f"expected input_size (height, width, features) with the image_size "
+            f"{image_size}, got {input_size!r}"
         )
-    *lead, height, width, channels = x.shape
-    # Cast after the convolution: its gradient needs all dtypes equal.
-    y = jax.lax.conv_general_dilated(
-        x.reshape(prod(lead), height, width, channels).astype(kernel.dtype),
-        kernel,
-        window_strides=(1, 1),
-        padding="SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-    return y.reshape(*lead, *y.shape[1:]).astype(carry_dtype(kernel.dtype))

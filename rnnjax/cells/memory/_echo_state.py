@@ -29,7 +29,8 @@ class EchoState(Cell[EchoStateParams, Array]):
         y  = h' w_o + b_o
 
     Without inputs (`xs=None`) it runs freely: its last output is its input, `x = h w_o + b_o`.
-    It then continues a series that it was trained to predict.
+    It then continues a series that it was trained to predict. `training.fit_readout` solves `w_o`
+    and `b_o` in closed form.
 
     Variant: no feedback from the output beside the input, and no noise.
 
