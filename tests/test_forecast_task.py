@@ -46,7 +46,6 @@ def sales(tmp_path):
 def test_train_evaluate_use(tmp_path, sales, capsys, model):
     out = tmp_path / "out"
     arguments = ["--data", sales, "--model", model, "--steps", 4, "--out", out, *SMALL]
-    arguments[arguments.index("--horizon") + 1] = 5  # so that `evaluate` has the windows of `train`
     assert run("train", *arguments) == 0
     printed = capsys.readouterr().out
     assert "2 series of 200 steps, season 7, " in printed and "eval loss" in printed
@@ -64,9 +63,9 @@ def test_train_evaluate_use(tmp_path, sales, capsys, model):
     assert float(found["MSE"]) == pytest.approx(compared["MSE"]["this network"], abs=1e-3)
     assert run("use", "--model", out, "--out", tmp_path / "next.csv") == 0
     head, *rows = csv.reader((tmp_path / "next.csv").read_text().splitlines())
-    assert head[:2] == ["time", "series"] and len(rows) == 10
-    assert [row[:2] for row in rows[4:6]] == [
-        ["2024-07-23 00:00:00", "north"],
+    assert head[:2] == ["time", "series"] and len(rows) == 14
+    assert [row[:2] for row in rows[6:8]] == [
+        ["2024-07-25 00:00:00", "north"],
         ["2024-07-19 00:00:00", "south"],
     ]
     numbers = np.array([row[2:] for row in rows], float)
@@ -77,7 +76,7 @@ def test_train_evaluate_use(tmp_path, sales, capsys, model):
     else:
         capsys.readouterr()
         assert run("use", "--model", out) == 0
-        assert len(capsys.readouterr().out.splitlines()) == 11
+        assert len(capsys.readouterr().out.splitlines()) == 15
 
 
 @pytest.mark.parametrize(

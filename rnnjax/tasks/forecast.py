@@ -26,7 +26,7 @@ from ._forecast._network import (
     network_batch,
     path_network,
 )
-from ._forecast._scores import LIKELIHOODS, Forecaster, report, scores
+from ._forecast._scores import LIKELIHOODS, Forecaster, report, scored_windows, scores
 from ._forecast._series import Table, etth1, made_series, own_series
 from ._forecast._write import beyond, figure_windows, write
 
@@ -139,7 +139,7 @@ def evaluate(model: Path = Path("runs/forecast"), *, data: str | None = None) ->
         data: as in `train`; by default the data that it was trained on.
     """
     config, table, found = trained(model, data)
-    for name, value in scores(found, Rows.of(table).windows("test", config)).items():
+    for name, value in scores(found, scored_windows("test", Rows.of(table), config)).items():
         print(f"{name:10} {value:.3f}")
 
 

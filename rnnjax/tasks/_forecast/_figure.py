@@ -26,7 +26,7 @@ def draw(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained", dpi=150)
+    figure = Figure(figsize=(11, 4), layout="constrained", dpi=100)
     fan, panel = figure.subplots(1, 2, width_ratios=[5, 3])
     horizon = window.future.shape[1]
     shown = min(window.past.shape[1], 4 * horizon)

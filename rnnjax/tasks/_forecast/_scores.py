@@ -124,8 +124,7 @@ def gaussian_scores(
 
 def report(config: Any, rows: Rows, season: int, line: LinearForecast, found: Forecaster) -> Any:
     """Prints scores on test windows beside trivial ones, in standard deviations; returns them."""
-    stride = 1 if config.model == "direct" else max(1, config.horizon // 3)
-    test = rows.windows("test", config, stride=stride)
+    test = scored_windows("test", rows, config)
     title = f"test windows, {config.horizon} steps"
     simple = {"last value": repeat(config.horizon, 1)}
     if season > 1:
@@ -138,13 +137,19 @@ def report(config: Any, rows: Rows, season: int, line: LinearForecast, found: Fo
         table = {name: score[measure] for name, score in others.items()}
         compared |= compare(title, measure, table | {"this network": ours[measure]})
     if config.model == "paths":
-        gauss = gaussian_scores(line, rows.windows("valid", config, stride=stride), test)
+        gauss = gaussian_scores(line, scored_windows("valid", rows, config), test)
         table = {"linear map, Gaussian errors": gauss["CRPS"]}
         compared |= compare(title, "CRPS", table | {"this network": ours["CRPS"]})
         table = {"linear map, Gaussian errors": gauss["coverage"]}
         name, table = "within 80 % intervals", table | {"this network": ours["coverage"]}
         compared |= compare(title, name, table, "{:.1%}".format)
     return compared
+
+
+def scored_windows(part: str, rows: Rows, config: Any) -> Iterable[Window]:
+    """The windows whose scores are reported: all of them, or fewer where paths are sampled."""
+    stride = 1 if config.model == "direct" else max(1, config.horizon // 3)
+    return rows.windows(part, config, stride=stride)
 
 
 def scores(found: Forecaster, windows: Iterable[Window]) -> dict[str, float]:

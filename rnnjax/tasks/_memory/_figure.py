@@ -93,4 +93,4 @@ def draw_attractor(path: Path, true: Any, free: Any, delay: int = 17, shown: int
         axes.plot(values[:shown], label=name, color=color, linestyle="-" if color == "C0" else "--")
     axes.set(xlabel="steps after the last given value", ylabel="x")
     axes.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
