@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Compiling many small programs is what takes the time here. What XLA makes of a program is tested
 # all the same: only the code generator below it does less. The slow tests have all of it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Compiled programs are kept for the next run of the tests, which then takes a third of the time.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "compiled")
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 # Only these import other libraries: the scripts that made stored numbers, and live comparisons.
 collect_ignore_glob = ["make_*.py", "live"]

@@ -1,5 +1,6 @@
 """Converting plain arrays needs no other library: the examples of all converters do without."""
 
+import os
 import subprocess
 import sys
 
@@ -34,7 +35,9 @@ except ImportError:
 
 
 def output(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    # JAX's cache of compiled programs looks for TensorFlow itself.
+    env = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     return done.returncode, done.stdout, done.stderr
 
 
