@@ -73,7 +73,8 @@ def test_chrono_biases_forget_within_all_durations(dtype):
     np.testing.assert_array_equal(i, -f)
     # A forget gate that keeps the share u / (1 + u) forgets within about u steps.
     durations = np.exp(f)
-    assert 1 <= durations.min() and durations.max() < 50.5
+    assert durations.min() >= 1
+    assert durations.max() < 50.5
     shares = np.histogram(durations, 7, (1, 50))[0] / 2000
     np.testing.assert_allclose(shares, 1 / 7, atol=0.03)
     np.testing.assert_allclose(1 / (1 - 1 / (1 + np.exp(-f))), 1 + durations, rtol=1e-6)

@@ -110,9 +110,10 @@ def methods(row):
     inside = isinstance(made, la.PerStep)
     tokens = inside or isinstance(made, la.Embedding | la.TokenDropout)
     images = made.num_feature_axes == 3
-    given = (4, 5, F) if images else F
+    sides = (4, 5) if images else ()
+    given = (*sides, F) if images else F
     xs = XS.astype(int) if inside else TOKENS if tokens else XS
-    xs = np.ones((B, T, *given), "float32") if images else xs
+    xs = np.ones((B, T, *sides, F), "float32") if images else xs
     drawn = jax.eval_shape(lambda: made.init(KEY, given))
     drawn = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), drawn)
     optional = tokens or isinstance(made, la.Dropout | la.Pool | la.SpecAugment)
