@@ -15,6 +15,7 @@ class Standard(NamedTuple):
         seeds: number of runs.
         minutes: about how long one of them takes on two cores.
         published: numbers by measure and source.
+        variant: what tells it from other runs on the same set.
     """
 
     application: str
@@ -23,6 +24,7 @@ class Standard(NamedTuple):
     seeds: int
     minutes: int
     published: dict[str, dict[str, float]] = {}
+    variant: str = ""
 
     def command(self, seed: int, out: Path) -> list[str]:
         """The command of one run."""
@@ -98,6 +100,7 @@ RUNS = (
             seeds=1,
             minutes=28,
             published={"accuracy": dict(zip(GATED, REMEMBERED[read], strict=False))},
+            variant=read,
         )
         for read in ("pixels", "permuted")
     ),
@@ -109,6 +112,7 @@ RUNS = (
         seeds=1,
         minutes=5,
         published={"nats a frame": CHORALES["independent"]},
+        variant="independent keys",
     ),
     Standard(
         "music",
@@ -118,6 +122,7 @@ RUNS = (
         seeds=1,
         minutes=5,
         published={"nats a frame": CHORALES["conditional"]},
+        variant="autoregressive keys",
     ),
     Standard(
         "music",
@@ -127,6 +132,7 @@ RUNS = (
         seeds=1,
         minutes=12,
         published={"nats a frame": PIANO},
+        variant="independent keys",
     ),
     Standard(
         "music",
@@ -134,6 +140,7 @@ RUNS = (
         "--hidden 256 --batch 16 --dropout 0.3 --learning-rate 1e-2 --transpose 5 --steps 1500",
         seeds=1,
         minutes=20,
+        variant="autoregressive keys",
     ),
     Standard(
         "memory",
@@ -149,8 +156,17 @@ RUNS = (
             }
         },
     ),
-    Standard("memory", "mnist", "--patterns 50 --noise 0.3", seeds=3, minutes=1),
-    Standard("memory", "mnist", "--model modern --patterns 50 --noise 0.3", seeds=3, minutes=1),
+    Standard(
+        "memory", "mnist", "--patterns 50 --noise 0.3", seeds=3, minutes=1, variant="pseudo-inverse"
+    ),
+    Standard(
+        "memory",
+        "mnist",
+        "--model modern --patterns 50 --noise 0.3",
+        seeds=3,
+        minutes=1,
+        variant="modern network",
+    ),
     Standard(
         "sentiment",
         "films",
@@ -178,6 +194,7 @@ RUNS = (
                 measure: dict(zip(sources, numbers, strict=True))
                 for measure, numbers in published.items()
             },
+            variant=f"{horizon} hours",
         )
         for horizon, minutes, sources, published in ETTH1
     ),
@@ -224,6 +241,7 @@ RUNS = (
         "--learning-rate 1e-2 --steps 1800",
         seeds=1,
         minutes=2,
+        variant="next ten frames",
     ),
     Standard(
         "video",
@@ -231,6 +249,7 @@ RUNS = (
         "--goal classify --steps 5000",
         seeds=1,
         minutes=2,
+        variant="classes",
     ),
 )
 TINY = Standard("sentiment", "made", "--hidden 4 --embedding 4 --steps 2", seeds=1, minutes=1)

@@ -38,7 +38,8 @@ def rows(run: Standard, folder: Path) -> Iterator[dict[str, Any]]:
         subprocess.run(run.command(seed, folder), check=True)
         minutes = (time.monotonic() - began) / 60
         ours.append((seed, minutes, read_extra(folder / "model.safetensors")["compared"]))
-    case = {"application": run.application, "data": run.data, "options": run.options}
+    data = ", ".join(name for name in (run.data, run.variant) if name)
+    case = {"application": run.application, "data": data, "options": run.options}
     for measure, found in ours[0][2].items():
         common = case | {"measure": measure}
         others = [name for name in found if not name.startswith(OURS)]
