@@ -63,9 +63,8 @@ def differences(stored: Path, fresh: Path) -> Iterator[str]:
         if pictures(old) != pictures(new):
             yield f"{stored.name}, cell {place}: {pictures(old)} pictures, fresh {pictures(new)}"
         elif not varies and not alike(*texts):
-            lines = difflib.unified_diff(
-                *(t.splitlines() for t in texts), "stored", "fresh", n=0, lineterm=""
-            )
+            before, after = (t.splitlines() for t in texts)
+            lines = difflib.unified_diff(before, after, "stored", "fresh", n=0, lineterm="")
             yield f"{stored.name}, cell {place}:\n" + "\n".join(lines)
 
 
