@@ -15,6 +15,7 @@ from _case import Case
 from _choosing import tables as choosing
 from _choosing.analysis import Comparison
 from _choosing.guide import guide
+from _markdown import table
 from _peers import BEST, FLAX, LIBRARIES, OURS, TORCH
 from _record import RESULTS, ROOT, Measurement, measured, read
 from scaling import CEILING
@@ -128,7 +129,7 @@ def _medians(found: list[Measurement], kind: str) -> Lines:
             elif not columns:
                 entries = [f"{_number(value)} ({value / values[0]:.2f})" for value in values]
             lines.append([str(point[0]), f"{point[1]}, {unit}", *entries, *times])
-    return _table(["case", "what", *groups, *columns], lines)
+    return table(["case", "what", *groups, *columns], lines)
 
 
 def _speed(found: list[Measurement]) -> Lines:
@@ -144,7 +145,7 @@ def _speed(found: list[Measurement]) -> Lines:
         [str(case), *(f"{times[case, what]:.2f}" for what, times in columns.values())]
         for case in cases
     ]
-    return _table(["time of the other ÷ ours", *columns], lines)
+    return table(["time of the other ÷ ours", *columns], lines)
 
 
 def _summary(found: list[Measurement]) -> Lines:
@@ -161,7 +162,7 @@ def _summary(found: list[Measurement]) -> Lines:
             lines.append([what, title, count, f"{least:.2f} … {middle:.2f} … {most:.2f}"])
             lines[-1] += [f"{np.median(some):.2f}" if some else "—" for some in by_batch]
     heads = ["", "time of …", "at least ours", "÷ ours: least … median … most"]
-    return _table([*heads, *(f"median at B={b}" for b in batches)], lines)
+    return table([*heads, *(f"median at B={b}" for b in batches)], lines)
 
 
 def _runs(rows: list[dict[str, Any]]) -> Lines:
@@ -177,7 +178,7 @@ def _runs(rows: list[dict[str, Any]]) -> Lines:
         numbers = ([row[name] for row in group if row.get(name) is not None] for name in columns)
         seeds = str(len(group)) if "seed" in group[0] else "—"
         lines.append([*subject, seeds, *map(_spread, numbers)])
-    return _table([*words, "seeds", *(TITLES.get(name, name) for name in columns)], lines)
+    return table([*words, "seeds", *(TITLES.get(name, name) for name in columns)], lines)
 
 
 def _spread(values: list[float]) -> str:
@@ -212,12 +213,6 @@ def _repeats(rows: list[dict[str, Any]]) -> Lines:
             most[point] = max(count, most.get(point, 0))
     ends = dict.fromkeys((min(most.values()), max(most.values()))) if most else ()
     return [f"{' to '.join(map(str, ends))} repeats"] if ends else []
-
-
-def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> Lines:
-    columns = list(columns)
-    rows = [columns, ["---"] * len(columns), *lines]
-    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def main() -> None:

@@ -214,7 +214,7 @@ def test_the_linear_classifier_is_a_ridge_regression_chosen_on_valid(count):
 
     scores = [by_hand(penalty) for penalty in 10.0 ** np.arange(-2, 6)]
     expected = scores[int(np.argmax([valid for valid, _ in scores]))][1]
-    assert linear_accuracy(train, valid, test, 3) == pytest.approx(expected)
+    assert linear_accuracy(train, valid, test) == pytest.approx(expected)
     assert expected > 0.5
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnjax import Cell, cells
-from rnnjax.layers import RNN, Dense, Embedding, Layer, Pointwise, Pool, Sequential
+from rnnjax.layers import RNN, Dense, Embedding, Layer, Pointwise, Pool, Sequential, Skip
 
 from .problem import Problem
 
@@ -44,21 +44,9 @@ class Relu(Pointwise[tuple[()]]):
         return jax.nn.relu(xs)
 
 
-class Block(Layer):
-    """A recurrent layer and one that mixes its outputs, added to the inputs."""
-
-    inner: Sequential
-
-    def init(self, key, input_size, *, dtype: Any = jnp.float32):
-        return self.inner.init(key, input_size, dtype=dtype)
-
-    def run(self, params, xs, carry, signals):
-        return (), xs + self.inner.run(params, xs, None, signals)[1]
-
-
 def block(cell: str, number: int) -> Layer:
-    """A block of a cell with so many units."""
-    return Block(Sequential((RNN(CELLS[cell](number)), Dense(WIDTH), Relu())))
+    """A recurrent layer of so many units and one that mixes its outputs, added to the inputs."""
+    return Skip(Sequential((RNN(CELLS[cell](number)), Dense(WIDTH), Relu())))
 
 
 @cache

@@ -1,8 +1,7 @@
 """The tables of the comparison, in Markdown."""
 
-from collections.abc import Iterable
-
 import numpy as np
+from _markdown import table
 
 from .analysis import Comparison, Result
 from .tasks import ADDING, LEARNT, OTHERS
@@ -61,13 +60,6 @@ def value(found: Comparison, task: str, result: Result | None) -> str:
 def number(value: float) -> str:
     """A number with three digits, zeros at its end too."""
     return f"{value:#.3g}".rstrip(".")
-
-
-def table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> Lines:
-    """A table."""
-    columns = list(columns)
-    rows = [columns, ["---"] * len(columns), *lines]
-    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _learnt(result: Result | None) -> str:

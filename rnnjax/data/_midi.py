@@ -9,11 +9,13 @@ from jaxtyping import Bool, Float
 
 from .._checks import brief, check_above
 from .._files import check_path, replace_file
+from .._optional import optional
 
 LOWEST, KEYS = 21, 88  # the lowest key of a piano, A0, and their number
 _TICKS = 480  # of a beat in the files that are written
 _DRUMS = 9  # the channel whose notes are drums
 _VELOCITY = 80
+_PURPOSE = "to read or write MIDI files"
 
 
 def read_midi(path: str | Path, *, frame: float = 0.5) -> Float[np.ndarray, "time 88"]:
@@ -84,7 +86,7 @@ def write_midi(
         ...     write_midi(Path(folder, "chord.mid"), chord, tempo=60).name
         'chord.mid'
     """
-    mido, path = _mido(), check_path(path)
+    mido, path = optional("mido", _PURPOSE), check_path(path)
     roll, ticks = _checked(roll), _TICKS * check_above("frame", frame)
     if ticks < 1:
         raise ValueError(f"expected a frame of at least 1/{_TICKS} beats, got {frame}")
@@ -110,17 +112,6 @@ def write_midi(
     return path
 
 
-def _mido() -> Any:
-    try:
-        import mido
-    except ImportError:
-        raise ValueError(
-            "expected the package mido to read or write MIDI files, got none: "
-            "pip install 'rnnjax[apps]'"
-        ) from None
-    return mido
-
-
 def _checked(roll: Any) -> Bool[np.ndarray, "time 88"]:
     """A roll as truth values.
 
@@ -143,14 +134,15 @@ def _parsed(path: Any) -> Any:
     Raises:
         ValueError: in one line, if it is none whose ticks are parts of a beat.
     """
-    mido, path = _mido(), check_path(path)
+    mido, path = optional("mido", _PURPOSE), check_path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"expected a MIDI file, got {path}: {error.strerror}") from None
     try:
         file = mido.MidiFile(file=BytesIO(content), clip=True)
-    # Of a broken file mido raises whatever its parser meets.
+    # Mido does not check a file: of a broken one it runs past the end, indexes a table that it has
+    # not filled, or raises errors of its own, which have no common class.
     except Exception as error:
         cause = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"expected a MIDI file, got {path}: {cause}") from None

@@ -2,11 +2,12 @@
 
 import gzip
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from .._optional import optional
 from ..data import data_file
 
 _HOME = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -34,14 +35,7 @@ def sklearn_digits() -> Digits:
     Raises:
         ValueError: in one line, if scikit-learn is missing.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ValueError(
-            "expected scikit-learn, whose digits are the default, got none: "
-            "pip install 'rnnjax[apps]'"
-        ) from None
-    digits: Any = load_digits()
+    digits = optional("sklearn.datasets", "for its digits").load_digits()
     images, labels = map(np.asarray, (digits.images, digits.target))
     images = np.round(images * (255 / 16)).astype(np.uint8)
     return Digits(images[:-_TEST], labels[:-_TEST], images[-_TEST:], labels[-_TEST:])

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..._checks import brief, check_array
 from ..._core import Cell
 from ..._numerics import matmul
-from ._units import check_units, sgn, without_diagonal
+from ._units import check_fields, check_units, sgn, without_diagonal
 
 
 class HopfieldParams(NamedTuple):
@@ -58,11 +58,7 @@ class Hopfield(Cell[HopfieldParams, Array]):
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> HopfieldParams:
         """Draws symmetric weights at random, in which nothing is stored."""
         n = self.hidden_size
-        if input_size != n:
-            raise ValueError(
-                f"expected input_size to be {n}, since an input of {self} is a field at each unit, "
-                f"got {input_size}"
-            )
+        check_fields(self, input_size)
         w = jax.random.normal(key, (n, n), dtype)
         return HopfieldParams(without_diagonal((w + w.T) / sqrt(2 * n)))
 

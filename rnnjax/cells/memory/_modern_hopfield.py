@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..._checks import brief, check_above, check_array
 from ..._core import Cell
 from ..._numerics import matmul
-from ._units import check_units
+from ._units import check_fields, check_units
 
 
 class ModernHopfieldParams(NamedTuple):
@@ -64,11 +64,7 @@ class ModernHopfield(Cell[ModernHopfieldParams, Array]):
     def init(self, key, input_size, *, dtype: Any = jnp.float32) -> ModernHopfieldParams:
         """Draws standard normal patterns."""
         n = self.hidden_size
-        if input_size != n:
-            raise ValueError(
-                f"expected input_size to be {n}, since an input of {self} is a field at each unit, "
-                f"got {input_size}"
-            )
+        check_fields(self, input_size)
         return ModernHopfieldParams(jax.random.normal(key, (self.num_patterns, n), dtype))
 
     def init_carry(self, weights, batch_shape=()) -> Array:

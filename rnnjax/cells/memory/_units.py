@@ -1,4 +1,4 @@
-"""Parts that the Hopfield networks share: the check of their units, the sign, the diagonal."""
+"""Parts that the Hopfield networks share: the checks of their units, the sign, the diagonal."""
 
 from typing import Any
 
@@ -14,6 +14,15 @@ def check_units(name: str, value: Any, size: int) -> Array:
     if not value.ndim or value.shape[-1] != size or jnp.iscomplexobj(value):
         raise ValueError(f"expected {name} [*batch, {size}] of reals, got {brief(value)}")
     return value.astype(jnp.promote_types(value.dtype, jnp.float32))
+
+
+def check_fields(cell: Any, input_size: Any) -> None:
+    """Raises a `ValueError` unless an input of a network has a field at each of its units."""
+    if input_size != cell.hidden_size:
+        raise ValueError(
+            f"expected input_size to be {cell.hidden_size}, since an input of {cell} is a field at "
+            f"each unit, got {input_size}"
+        )
 
 
 def sgn(s: Array, h: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from scipy.special import ndtri
 
 from ...decoding import sample_paths
 from ...forecasting import LinearForecast, Window, seasonal_naive
@@ -116,7 +117,7 @@ def gaussian_scores(
     def one(window: Window) -> dict[str, tuple]:
         mean = line.predict(window.past)
         outputs = np.stack([mean, np.broadcast_to(raw, mean.shape)], -1)
-        bounds = np.stack([mean - 1.2816 * spread, mean + 1.2816 * spread], -1)
+        bounds = np.stack([mean + ndtri(level) * spread for level in INTERVAL], -1)
         return _GAUSSIAN({"CRPS": outputs, "coverage": bounds}, *truth(window))
 
     return _means(map(one, test))

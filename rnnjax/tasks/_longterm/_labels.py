@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..._optional import optional
 from ...data import Batch, shuffled
 from ...losses import accuracy, cross_entropy
 from ._linear import linear_accuracy, majority_accuracy
@@ -48,7 +49,7 @@ class LabelProblem(Problem):
         train, valid, test = self._all
         trivial = {
             "most frequent class": majority_accuracy(train, test),
-            "linear map of all steps": linear_accuracy(train, valid, test, self.outputs),
+            "linear map of all steps": linear_accuracy(train, valid, test),
         }
         return (Measure("accuracy", "accuracy", trivial, share=True),)
 
@@ -71,12 +72,9 @@ class LabelProblem(Problem):
 
     def _pixels(self, path: str, height: int, width: int) -> np.ndarray:
         """A picture in dark ink on light paper, at the size of the digits."""
+        images = optional("PIL.Image", "to read a picture", "plots")
         try:
-            from PIL import Image
-        except ImportError:
-            raise ValueError("a picture needs Pillow: pip install 'rnnjax[apps]'") from None
-        try:
-            with Image.open(Path(path)) as image:
+            with images.open(Path(path)) as image:
                 grey = np.asarray(image.convert("L").resize((width, height)))
         except OSError:
             raise ValueError(f"expected a picture of a digit, got {path}") from None

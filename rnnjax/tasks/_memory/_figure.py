@@ -43,9 +43,9 @@ def draw_recall(
                 axes.set_title(title, fontsize=9)
     axes = right.subplots()
     axes.plot(np.asarray(energies)[:, :count], marker="o", markersize=3)
-    axes.set(xlabel="sweep", title="energy")
+    axes.set(xlabel="sweep", ylabel="energy", title="Energy by sweep")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=100)
 
 
 def draw_capacity(path: Path, size: int = 400) -> None:
@@ -65,7 +65,7 @@ def draw_capacity(path: Path, size: int = 400) -> None:
     )
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=100)
 
 
 def draw_attractor(path: Path, true: Any, free: Any, delay: int = 17, shown: int = 1000) -> None:

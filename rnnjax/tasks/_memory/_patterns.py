@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ... import cells
+from ..._optional import optional
 from ...data import read_lines
 from ...engine import scan
 from .._digits import Digits, mnist, sklearn_digits
@@ -61,13 +62,11 @@ def read_images(folder: Path) -> Pictures:
     Raises:
         ValueError: in one line, if there is no image, or they differ in size.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    images = []
+    pillow, images = optional("PIL.Image", "to read images", "plots"), []
     for path in sorted(folder.iterdir()):
         try:
-            images.append(np.asarray(Image.open(path).convert("L")))
-        except (UnidentifiedImageError, OSError):
+            images.append(np.asarray(pillow.open(path).convert("L")))
+        except OSError:
             continue  # another kind of file, or a folder
     sizes = {image.shape for image in images}
     if len(sizes) != 1:

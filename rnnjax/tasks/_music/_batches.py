@@ -29,11 +29,7 @@ def training_batches(
 def whole_pieces(rolls: Sequence[Roll], *, autoregressive: bool) -> Batches:
     """Pieces as they are, each in one batch."""
     feed = bucketed([r[:-1] for r in rolls], [r[1:] for r in rolls], frames=_FRAMES, buckets=4)
-
-    def make(epoch: int, index: int) -> Batch:
-        return _with_frames(feed.make(epoch, index), autoregressive)
-
-    return Batches(make, feed.per_epoch)
+    return feed.map(lambda batch: _with_frames(batch, autoregressive))
 
 
 def transposed(batch: Batch, semitones: int, random: np.random.Generator) -> Batch:

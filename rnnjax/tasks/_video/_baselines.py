@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from scipy.ndimage import shift
 
 from ._clips import Clips
 
@@ -25,8 +26,8 @@ def moved_on(given: UInt8[np.ndarray, "n time height width"], ahead: int) -> Fra
     shifts = np.rint(np.arange(1, ahead + 1)[:, None] * speed[:, None]).astype(int)
     frames = np.zeros((len(given), ahead, *given.shape[2:]), np.float32)
     for clip, row in enumerate(shifts):
-        for step, (down, right) in enumerate(row):
-            frames[clip, step] = _shifted(given[clip, -1], down, right) / np.float32(255)
+        for step, way in enumerate(row):
+            frames[clip, step] = shift(given[clip, -1], way, order=0) / np.float32(255)
     return frames
 
 
@@ -38,16 +39,6 @@ def _centres(frames: np.ndarray) -> Float[np.ndarray, "n time 2"]:
     rows = (weights.sum(3) @ np.arange(height)) / total
     columns = (weights.sum(2) @ np.arange(width)) / total
     return np.stack([rows, columns], -1)
-
-
-def _shifted(frame: np.ndarray, down: int, right: int) -> np.ndarray:
-    height, width = frame.shape
-    result = np.zeros_like(frame)
-    if abs(down) < height and abs(right) < width:
-        source = frame[max(0, -down) : height - max(0, down),
-                       max(0, -right) : width - max(0, right)]  # fmt: skip
-        result[max(0, down) :, max(0, right) :][: source.shape[0], : source.shape[1]] = source
-    return result
 
 
 def fit_shares(guess: Frames, truth: Frames, mean: np.ndarray) -> Float[np.ndarray, "time 1 1"]:

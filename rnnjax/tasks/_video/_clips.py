@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy.random import Generator
 
+from ..._optional import optional
+
 _LEAST = 20
 
 
@@ -167,7 +169,7 @@ def _read_array(path: Path) -> tuple[np.ndarray, Any]:
 
 def _read_gif(path: Path) -> np.ndarray:
     """The frames of an animation; one that is shown for longer, as often as its time says."""
-    images, frames, times = pillow(), [], []
+    images, frames, times = optional("PIL.Image", "for animations in .gif", "plots"), [], []
     try:
         with images.open(path) as image:
             for step in range(getattr(image, "n_frames", 1)):
@@ -186,22 +188,7 @@ def write_gif(path: Path, frames: Float[np.ndarray, "time height width"], zoom: 
     Raises:
         ValueError: in one line, if Pillow is missing.
     """
-    images = pillow()
+    images = optional("PIL.Image", "for animations in .gif", "plots")
     large = np.kron(np.rint(255 * frames).astype(np.uint8), np.ones((1, zoom, zoom), np.uint8))
     first, *others = map(images.fromarray, large)
     first.save(path, save_all=True, append_images=others, duration=150, loop=0)
-
-
-def pillow() -> Any:
-    """The module of Pillow that reads and writes pictures.
-
-    Raises:
-        ValueError: in one line, if it is missing.
-    """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ValueError(
-            "expected Pillow, for animations in .gif, got none: pip install 'rnnjax[plots]'"
-        ) from None
-    return Image
