@@ -1,7 +1,10 @@
 """The pages of the site: links into the lab, the table of equations, the glossary."""
 
+import functools
+import importlib
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -9,6 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 import rnnjax
+from rnnjax.tasks._command import TASKS, main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "docs").rglob("*.md")}
@@ -130,3 +134,33 @@ def test_every_cell_has_its_equations():
 )
 def test_the_version_is_written_everywhere(file, entry):
     assert entry.format(rnnjax.__version__) in (ROOT / file).read_text()
+
+
+USE = {page.stem: page.read_text() for page in (ROOT / "docs/use").glob("*.md")}
+USE = {name: re.sub(r"\\\n *", "", text) for name, text in USE.items()}  # a command in one line
+COMMAND = re.compile(r"^rnnjax (\w+) (.+?)(?: +#.*)?$", re.MULTILINE)
+
+
+def test_every_application_has_a_page_and_all_are_alike():
+    assert USE.keys() - {"index"} == TASKS.keys()
+    sections = ["## Commands", "## What it reaches", "## How it works"]
+    for name in TASKS:
+        assert re.findall("^## .+", USE[name], re.MULTILINE) == sections, name
+        assert f"(../../notebooks/{name}.ipynb)" in USE[name] and f"]({name}.md)" in USE["index"]
+        verbs = {words.split()[0] for _, words in COMMAND.findall(USE[name])}
+        assert verbs == {"train", "evaluate", "use"}, name
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_commands_on_the_pages_are_understood(name, monkeypatch):
+    module = importlib.import_module(f"rnnjax.tasks.{name}")
+    met = []
+
+    def noted(command):
+        return functools.wraps(command)(lambda *_, **options: met.append(command))
+
+    known = {verb: noted(command) for verb, command in module.COMMANDS.items()}
+    monkeypatch.setattr(module, "COMMANDS", known)
+    for task, words in COMMAND.findall(USE[name]):
+        assert main([task, *shlex.split(words)]) == 0, words
+        assert task == name and met.pop() is module.COMMANDS[words.split()[0]].__wrapped__
