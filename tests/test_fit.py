@@ -1,7 +1,6 @@
 """`fit`: rounds, evaluation, early stopping, callbacks, what it says when a loss is no number."""
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import chex
@@ -161,6 +160,8 @@ def test_callbacks_see_the_history_and_may_change_the_state():
         ({"keep": 0}, "expected keep to be a positive integer, got 0"),
         ({"checkpoint_dir": ""}, "expected the path of a folder for checkpoints, got ''"),
         ({"stop": -1.0}, "expected stop to be above 0, got -1.0"),
+        ({"schedule": 0.1}, "expected schedule to be a function.*got 0.1"),
+        ({"schedule": abs, "steps": None, "stop": lambda _: True}, "expected steps, epochs or"),
         ({"quiet": "no"}, "expected quiet to be True or False, got 'no'"),
         ({"evaluate": lambda _: None}, "expected evaluate to give a number.*got None"),
         ({"evaluate": lambda _: (1.0, np.ones(3))}, "expected evaluate to give a number"),
@@ -225,19 +226,6 @@ def test_it_stops_when_a_function_of_the_history_says_so():
         STEP, new(jax.random.key(0)), batches, eval_every=2, stop=lambda history: len(history) == 3
     )
     assert run.history[-1]["step"] == 6
-
-
-def test_a_time_budget_ends_a_round_early_and_counts_what_a_run_has_used(tmp_path, monkeypatch):
-    clock = iter(np.arange(0, 1000, 1.0))  # every look at it takes a second
-    for module in ("_fit", "_plan"):
-        looks = SimpleNamespace(monotonic=lambda: next(clock))
-        monkeypatch.setattr(f"rnnjax.training.{module}.time", looks)
-    run = fit(STEP, new(jax.random.key(0)), batches, stop=9.0, checkpoint_dir=tmp_path)
-    assert 3 < run.history[-1]["step"] <= 9 and run.history[-1]["seconds"] >= 9
-    again = fit(STEP, new(jax.random.key(0)), batches, stop=9.0, checkpoint_dir=tmp_path)
-    assert again.history == run.history
-    more = fit(STEP, new(jax.random.key(0)), batches, stop=15.0, checkpoint_dir=tmp_path)
-    assert len(more.history) == 2 and more.history[-1]["seconds"] < 21
 
 
 def test_it_writes_json_lines(tmp_path):

@@ -21,7 +21,6 @@ from ..training import (
     decay_mask,
     fit,
     improved,
-    paced,
     polyak,
     train_state,
     train_step,
@@ -65,7 +64,7 @@ class Settings(Static):
 
     @property
     def budget(self) -> dict[str, Any]:
-        """The options of `fit` and `paced` that end training."""
+        """The option of `fit` that ends training."""
         return {"stop": 60 * self.minutes} if self.steps is None else {"steps": self.steps}
 
 
@@ -116,7 +115,7 @@ def train_model(
     state = train_state(params, optimizer, jax.random.key(settings.seed), carry)
     peak = optax.warmup_cosine_decay_schedule(0.0, settings.learning_rate, 50, 1000)
     step = train_step(objective, optimizer)
-    step = paced(step, lambda share: peak(1000 * share), **settings.budget)
+    options |= {"schedule": lambda share: peak(1000 * share), **settings.budget}
     rounds: list[Fit] = []
 
     def keep(state: Any, history: Any) -> None:
@@ -124,7 +123,7 @@ def train_model(
         rounds[:] = [Fit(state, best, history)]
 
     try:
-        return fit(step, state, feed, callbacks=(keep, *callbacks), **settings.budget, **options)
+        return fit(step, state, feed, callbacks=(keep, *callbacks), **options)
     except KeyboardInterrupt:
         if not rounds:
             raise ValueError("stopped before the end of the first round: nothing to keep") from None

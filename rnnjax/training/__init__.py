@@ -2,7 +2,7 @@
 
 * The quantity to minimise: `SequenceObjective`, `TBPTTObjective`, `ScheduledSampling`, or any
   function `(params, carry, batch, key) -> (loss, carry)`.
-* The step and the loop around it: `train_state`, `train_step`, `ensemble_step`, `paced`, `fit`.
+* The step and the loop around it: `train_state`, `train_step`, `ensemble_step`, `fit`.
 * In closed form: `ridge_regression`, `fit_readout` of an echo state network.
 * Results: `evaluate`, `predict`, `as_table`, `plot_history`, `ensemble_log_probs`.
 * Checkpoints: `save_checkpoint`, `load_checkpoint`.
@@ -38,7 +38,6 @@ from ._objectives import SequenceObjective as SequenceObjective
 from ._objectives import TBPTTObjective as TBPTTObjective
 from ._optimizer import clipped as clipped
 from ._optimizer import optimizer_chain as optimizer_chain
-from ._pace import paced as paced
 from ._param_groups import ROLES as ROLES
 from ._param_groups import decay_mask as decay_mask
 from ._param_groups import label_by_role as label_by_role

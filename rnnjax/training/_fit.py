@@ -53,6 +53,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     patience: int | None = None,
     stop: Stop | None = None,
+    schedule: Callable[[float], Any] | None = None,
     checkpoint_dir: str | Path | None = None,
     keep: int = 3,
     quiet: bool = False,
@@ -85,6 +86,9 @@ def fit(
         patience: number of rounds without a lower held-out loss after which to stop.
         stop: a time budget in seconds, evaluation included, or a function of the history that
             says after a round whether to stop.
+        schedule: the learning rate by the used share of the budget, from 0 to 1: of the steps, of
+            the seconds, or the larger of both. The optimiser must keep its rate in its state, as
+            `optax.inject_hyperparams(optax.adam)(0.0)` does. Of an ensemble, one rate or `[N]`.
         checkpoint_dir: where checkpoints and `metrics.jsonl` go; by default nothing is written.
         keep: number of checkpoints to keep.
         quiet: whether to show nothing.
@@ -117,7 +121,7 @@ def fit(
             "expected a training step, from train_step, and a state, from train_state, got "
             f"{type(step).__name__} and {type(state).__name__}"
         )
-    plan = make_plan(steps, epochs, eval_every, evaluate, patience, stop, batches)
+    plan = make_plan(steps, epochs, eval_every, evaluate, patience, stop, schedule, batches)
     held_out = evaluation(step, evaluate, metrics)
     if isinstance(callbacks, str) or not isinstance(callbacks, Sequence):
         raise ValueError(f"expected callbacks to be a list of functions, got {brief(callbacks)}")
@@ -134,8 +138,7 @@ def fit(
                 display.say(_resuming(folder, done, _finished(run, plan)))
             while not _finished(run, plan):
                 start, some = time.monotonic(), islice(feed, plan.round(done))
-                late = plan.deadline(seconds)
-                state, reports, last = _steps(step, run.state, some, done, display, late)
+                state, reports, last = _steps(step, run.state, some, done, seconds, plan, display)
                 if not reports:
                     break
                 done = done + len(reports)
@@ -169,14 +172,17 @@ def _steps(
     state: TrainState,
     batches: Iterable[Any],
     done: int,
+    seconds: float,
+    plan: Plan,
     display: Display,
-    deadline: float,
 ) -> tuple[TrainState, list[Metrics], Any]:
     """A round of steps. Each is checked while the next one runs, so that no device waits."""
     reports: list[Metrics] = []
     last, batch = None, None
+    began, deadline = time.monotonic(), plan.deadline(seconds)
     for batch in batches:
-        before = state
+        used = seconds + time.monotonic() - began
+        before = plan.rated(state, done + len(reports), used)
         state, report = step(before, batch)
         if last is not None:
             check_finite(*last)

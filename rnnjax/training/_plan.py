@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 
-from .._checks import brief, check_above, check_positive
+from .._checks import brief, check_above, check_function, check_positive
 from ._evaluate import check_metrics
 from ._evaluate import evaluate as evaluate_data
 from ._feed import once, per_epoch
@@ -16,12 +17,13 @@ from ._step import Step, TrainState
 
 
 class Plan(NamedTuple):
-    """When to stop, and how long a round is."""
+    """When to stop, how long a round is, and the learning rate until then."""
 
     steps: int | None
     every: int
     patience: int | None
     stop: Any
+    schedule: Any
 
     def round(self, done: int) -> int:
         """The number of steps of the next round."""
@@ -33,9 +35,33 @@ class Plan(NamedTuple):
             return np.inf
         return time.monotonic() + self.stop - seconds
 
+    def rated(self, state: TrainState, done: int, seconds: float) -> TrainState:
+        """The state with the learning rate of the used share of the budget."""
+        if self.schedule is None:
+            return state
+        shares = [] if self.steps is None else [done / self.steps]
+        if self.stop is not None and not callable(self.stop):
+            shares.append(seconds / self.stop)
+        rate = self.schedule(min(max(shares), 1.0))
+        old = optax.tree.get(state.opt_state, "learning_rate")
+        if old is None:
+            raise ValueError(
+                "expected an optimiser that keeps its learning rate in its state, such as "
+                "optax.inject_hyperparams(optax.adam)(0.0), got a state without one"
+            )
+        new = np.broadcast_to(rate, np.shape(old)).astype(old.dtype)
+        return state._replace(opt_state=optax.tree.set(state.opt_state, learning_rate=new))
+
 
 def make_plan(
-    steps: Any, epochs: Any, every: Any, evaluate: Any, patience: Any, stop: Any, batches: Any
+    steps: Any,
+    epochs: Any,
+    every: Any,
+    evaluate: Any,
+    patience: Any,
+    stop: Any,
+    schedule: Any,
+    batches: Any,
 ) -> Plan:
     if epochs is not None:
         if steps is not None:
@@ -53,8 +79,12 @@ def make_plan(
         patience = check_positive("patience", patience)
     if stop is not None and not callable(stop):
         stop = check_above("stop", stop)
+    if schedule is not None:
+        check_function("schedule", schedule, "optax.cosine_decay_schedule(0.1, 1)")
+        if steps is None and (stop is None or callable(stop)):
+            raise ValueError("expected steps, epochs or a stop in seconds for schedule, got none")
     every = check_positive("eval_every", 100 if every is None else every)
-    return Plan(steps, every, patience, stop)
+    return Plan(steps, every, patience, stop, schedule)
 
 
 def evaluation(step: Step, evaluate: Any, metrics: Any) -> Callable[[TrainState], Record]:

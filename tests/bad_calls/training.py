@@ -103,13 +103,6 @@ STEPS = [
     call(
         "rnnjax.training.ensemble_log_probs", tr.ensemble_log_probs, logits=array(np.ones((2, 3)))
     ),
-    call(
-        "rnnjax.training.paced",
-        tr.paced,
-        step=function(STEP),
-        schedule=function(lambda share: 0.1),
-        stop=number(60.0, 0.0, -1.0),
-    ),
 ]
 
 LOOP = [
@@ -126,6 +119,7 @@ LOOP = [
         callbacks=Argument((), (3, "text", (3,), None)),
         patience=Argument(None, size(1).bad[1:]),
         stop=Argument(None, ("10", 0.0, -1.0, np.nan, [1.0])),
+        schedule=Argument(None, (3, "cosine", 0.1)),
         checkpoint_dir=Argument(None, folder.bad[1:]),
         keep=size(3),
         quiet=Argument(True, flag(True).bad),
