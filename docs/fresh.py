@@ -1,18 +1,21 @@
-"""Compares the outputs that the notebooks store with those of a fresh run.
+"""Compares the outputs that the notebooks store with those of a fresh run, or stores these.
 
-    docs/fresh.py FOLDER        # with the notebooks of a run, FOLDER/…/NAME.ipynb
+    docs/fresh.py FOLDER        # the notebooks of a run are FOLDER/…/NAME.ipynb
+    docs/fresh.py FOLDER NAME   # stores those of NAME.ipynb
 
 Words have to be the same, and numbers near: training amplifies the rounding, which differs between
 processors. The lines of `fit` are left out. A cell with the tag "varies" prints times, or text that
 a model writes: of it, only the number of its pictures is compared.
 """
 
+import base64
 import difflib
 import json
 import math
 import re
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +71,31 @@ def differences(stored: Path, fresh: Path) -> Iterator[str]:
             yield f"{stored.name}, cell {place}:\n" + "\n".join(lines)
 
 
+def store(fresh: Path) -> None:
+    """Stores the outputs of a run, without its times, and pictures in 256 colours."""
+    from PIL import Image
+
+    found = json.loads(fresh.read_text())
+    for cell in found["cells"]:
+        cell["metadata"].pop("execution", None)
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                picture, few = Image.open(BytesIO(base64.b64decode("".join(png)))), BytesIO()
+                colours = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+                colours.save(few, "png", optimize=True)
+                output["data"]["image/png"] = base64.b64encode(few.getvalue()).decode()
+    text = json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True)
+    (NOTEBOOKS / fresh.name).write_text(text + "\n")
+
+
 def main() -> int:
     """Prints the differences; returns 1 if there are some."""
-    folder = Path(sys.argv[1])
-    runs = {path.name: path for path in folder.rglob("*.ipynb") if path.is_file()}
+    folder, *names = sys.argv[1:]
+    runs = {path.name: path for path in Path(folder).rglob("*.ipynb") if path.is_file()}
+    if names:
+        for name in names:
+            store(runs[f"{name}.ipynb"])
+        return 0
     found = []
     for stored in sorted(NOTEBOOKS.glob("*.ipynb")):
         found += differences(stored, runs[stored.name])
