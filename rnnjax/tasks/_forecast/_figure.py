@@ -14,14 +14,14 @@ _BANDS = ((0.1, 0.9, "80 %", 0.25), (0.25, 0.75, "50 %", 0.35))
 def draw(
     path: Path, window: Window, forecasts: np.ndarray, baseline: np.ndarray, name: str, unit: str
 ) -> None:
-    """Draws the forecast of the first window, and the errors or the coverage of all.
+    """Draws the forecast of the first window, and the errors or the coverage of all of them.
 
     Args:
         path: of the picture.
-        window: windows, in the units of the figure.
+        window: windows of one series, in its units.
         forecasts: points `[B, H]`, or paths `[S, B, H]`.
         baseline: points of another forecaster, `[B, H]`.
-        name: of the series of the first window.
+        name: of the series.
         unit: of a step.
     """
     from matplotlib.figure import Figure
@@ -39,16 +39,19 @@ def draw(
             fan.fill_between(ahead, *bounds, color="C0", alpha=alpha, lw=0, label=label)
         fan.plot(ahead, np.median(forecasts[:, 0], axis=0), color="C0", label="median")
         _coverage(panel, window, forecasts)
+        title = "Coverage of central intervals"
     else:
         fan.plot(ahead, baseline[0], color="C1", lw=1, label="linear")
         fan.plot(ahead, forecasts[0], color="C0", label="this network")
         _errors(panel, window, forecasts, baseline, unit)
+        title = "Error by step of the horizon"
     fan.axvline(0.5, color="0.7", lw=0.8, ls=":")
     fan.set(xlabel=f"time after the origin ({unit})", ylabel="value (units of the series)")
     fan.set_title(name, fontsize=10)
     low, high = fan.get_ylim()
     fan.set_ylim(low, high + 0.15 * (high - low))  # room for the legend
     fan.legend(fontsize=8, loc="upper left", ncols=5)
+    panel.set_title(f"{title}, {name}", fontsize=10)
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
     figure.savefig(path)
@@ -64,7 +67,6 @@ def _coverage(panel: Any, window: Window, paths: np.ndarray) -> None:
     panel.plot([0, 100], [0, 100], color="0.6", lw=1, ls="--", label="ideal")
     panel.plot(100 * _LEVELS, found, "o-", color="C0", ms=4, label="this network")
     panel.set(xlabel="nominal coverage (%)", ylabel="truth within the interval (%)")
-    panel.set_title("Coverage of central intervals", fontsize=10)
 
 
 def _errors(panel: Any, window: Window, points: np.ndarray, line: np.ndarray, unit: str) -> None:
@@ -75,4 +77,3 @@ def _errors(panel: Any, window: Window, points: np.ndarray, line: np.ndarray, un
         xlabel=f"time after the origin ({unit})", ylabel="mean absolute error (units of the series)"
     )
     panel.set_ylim(bottom=0)
-    panel.set_title("Error by step of the horizon", fontsize=10)
