@@ -4,9 +4,7 @@ A panel for each kind of computation and rival; rows are cells and batches, colu
 units.
 """
 
-from io import BytesIO
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,16 +17,6 @@ RIVALS = {TORCH: "PyTorch", BEST: "the best other JAX library"}
 MOST = 4.0  # the ratio at which colours end
 COLOURS = "RdBu"  # in red ours is slower, in blue faster
 DARK = 2.2  # the ratio from which on a number is white
-
-
-def draw(measurements: list[Measurement], out: Path) -> None:
-    """Writes the figure of a whole grid, in 256 colours, which make the file a third as large."""
-    from PIL import Image
-
-    drawn = BytesIO()
-    figure(measurements).savefig(drawn, dpi=100)
-    few = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    few.save(out, optimize=True)
 
 
 def figure(measurements: list[Measurement]) -> Any:

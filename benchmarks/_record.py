@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +113,16 @@ def resumed(out: Path, about: dict[str, Any]) -> list[Measurement]:
         return []
     before, rows = read(out)
     return measured(rows) if before | {"date": about["date"]} == about else []
+
+
+def save_figure(figure: Any, out: Path) -> None:
+    """Writes a figure beside a record, in 256 colours, which make the file a third as large."""
+    from PIL import Image
+
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=100)
+    few = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    few.save(out.with_suffix(".png"), optimize=True)
 
 
 def output(*command: str) -> str | None:

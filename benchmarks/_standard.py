@@ -83,6 +83,7 @@ RUNS = (
         seeds=1,
         minutes=15,
         published={"mean squared error": dict(zip(GATED, REMEMBERED["adding"], strict=False))},
+        variant="600 numbers",
     ),
     Standard(
         "longterm",
@@ -91,6 +92,7 @@ RUNS = (
         seeds=1,
         minutes=10,
         published={"nats per step": dict(zip(GATED, REMEMBERED["copy"], strict=False))},
+        variant="1000 blanks",
     ),
     *(
         Standard(
@@ -130,7 +132,7 @@ RUNS = (
         "--head independent --hidden 256 --batch 16 --dropout 0.3 --learning-rate 1e-2 "
         "--transpose 5 --steps 2000",
         seeds=1,
-        minutes=12,
+        minutes=3,
         published={"nats a frame": PIANO},
         variant="independent keys",
     ),
@@ -199,6 +201,14 @@ RUNS = (
         for horizon, minutes, sources, published in ETTH1
     ),
     Standard(
+        "forecast",
+        "etth1",
+        "--context 168 --steps 800",
+        seeds=3,
+        minutes=1,
+        variant="24 hours, paths",
+    ),
+    Standard(
         "tagging",
         "conll2000",
         "--hidden 200 --steps 5000",
@@ -239,15 +249,15 @@ RUNS = (
         "video",
         "digits",
         "--learning-rate 1e-2 --steps 1800",
-        seeds=1,
+        seeds=3,
         minutes=2,
         variant="next ten frames",
     ),
     Standard(
         "video",
         "digits",
-        "--goal classify --steps 5000",
-        seeds=1,
+        "--goal classify --steps 15000",
+        seeds=3,
         minutes=2,
         variant="classes",
     ),

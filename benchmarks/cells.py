@@ -13,11 +13,11 @@ from pathlib import Path
 
 from _case import CELLS, Case
 from _compare import Contestant, compare
-from _grid import draw
+from _grid import figure
 from _harness import Run, Scale, main
 from _harness import measure as measure_all
 from _peers import BEST, FLAX, LIBRARIES, OURS, TORCH
-from _record import Measurement
+from _record import Measurement, save_figure
 
 # B, T, I and H: one sequence, and batches.
 ONE = (1, 256, 64, 128)
@@ -85,7 +85,7 @@ def _rival(contestant: Contestant) -> Contestant:
 def finish(measurements: list[Measurement], out: Path) -> None:
     """Draws the grid, if it is there."""
     if {m.case for m in measurements} == set(cases("full")):
-        draw(measurements, out.with_suffix(".png"))
+        save_figure(figure(measurements), out)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Each cell meets each task in a process of its own on one core: three learning ra
 are trained at once, the rate is chosen on validation, the test numbers of its seeds are recorded.
 `docs/choosing.md` is written from the record.
 
-    benchmarks/choosing.py                          # all of it: 75 minutes on two cores
+    benchmarks/choosing.py                          # all of it: 40 minutes on two cores
     benchmarks/choosing.py --only LSTM --resume     # what is missing of one cell
     benchmarks/choosing.py --collect                # the record from the files of finished jobs
     benchmarks/choosing.py --guide                  # figure, tables and guide from the record
@@ -15,15 +15,19 @@ import json
 import math
 import os
 import tempfile
+import time
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import _record
 from _choosing import jobs
+from _choosing.analysis import Comparison
 from _choosing.jobs import Job
 from _choosing.networks import CELLS
 from _choosing.tasks import ADDING, TASKS
-from _record import RESULTS, ROOT, append_rows, read, start
+from _record import RESULTS, ROOT, append_rows, read, save_figure, start
 
 RECORD = RESULTS / "choosing.cpu.jsonl"
 ABOUT = "about.json"
@@ -60,10 +64,9 @@ def _place(row: dict[str, Any]) -> tuple[int, int]:
 def write_guide() -> None:
     """Draws the figure of the record, and rewrites all tables and the guide."""
     import _tables
-    from _choosing.analysis import Comparison
-    from _choosing.figure import draw
+    from _choosing.figure import figure
 
-    draw(Comparison(read(RECORD)[1]), RECORD.with_suffix(".png"))
+    save_figure(figure(Comparison(read(RECORD)[1])), RECORD)
     _tables.main()
 
 
@@ -76,9 +79,21 @@ def run(options: argparse.Namespace) -> None:
     about = {"question": (__doc__ or "").partition("\n")[0], **_record.about(), "missing": []}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).write_text(json.dumps(about | {"scale": options.scale}))
-    hours = sum(job.expected for job in wanted) / len(cores)
-    print(f"{len(wanted)} jobs on {len(cores)} cores: about {hours / 60:.0f} minutes", flush=True)
-    jobs.run(wanted, folder, cores, options.deadline)
+    seconds = sum(job.expected for job in wanted) / len(cores)
+    print(
+        f"{len(wanted)} jobs on {len(cores)} cores: at most {seconds / 60:.0f} minutes", flush=True
+    )
+    end = time.monotonic() + options.deadline
+    for stage in stages(wanted, folder):
+        jobs.run(stage, folder, cores, end - time.monotonic())
+
+
+def stages(wanted: list[Job], folder: Path) -> Iterator[list[Job]]:
+    """The jobs in turn: a cell meets a longer adding problem once it has learnt the shorter."""
+    yield [job for job in wanted if job.task not in [*ADDING][1:]]
+    for shorter, task in pairwise(ADDING):
+        found = Comparison(jobs.rows(folder))
+        yield [job for job in wanted if job.task == task and found.learns(job.cell, shorter)]
 
 
 def smoke() -> None:

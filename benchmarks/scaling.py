@@ -15,7 +15,7 @@ from _case import Case, problem
 from _compare import Call, Program, compare
 from _harness import Run, Scale, main
 from _peers import OURS, PLAIN, TORCH
-from _record import Measurement
+from _record import Measurement, save_figure
 
 CEILING = "matrix products alone"
 AXES = {"steps": "steps T", "batch": "sequences in a batch B", "hidden": "units H (= inputs I)"}
@@ -84,7 +84,7 @@ def draw(measurements: list[Measurement], out: Path) -> None:
     panels[0].set_ylabel("one gradient, median and quartiles [ms]")
     panels[0].legend()
     figure.suptitle(f"{_summary(measurements)}\n{base}, except for the size on the axis")
-    figure.savefig(out.with_suffix(".png"), dpi=120)
+    save_figure(figure, out)
 
 
 def _curve(panel, field: str, along: list[Measurement]) -> None:

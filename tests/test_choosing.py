@@ -103,8 +103,11 @@ def test_a_cell_reaches_a_length_if_it_learns_all_up_to_it():
     found = Comparison(made())
     assert found.reach == {"Elman": 25, "LSTM": 100, "GRU": 200, "LRU": 400}
     gap = changed(made(), "LRU", "adding-50", value=0.1)
-    assert Comparison(gap).reach["LRU"] == 25
-    assert "`LRU` learn a longer one all the same" in findings(Comparison(gap))[0]
+    assert Comparison(gap).reach["LRU"] == 25 and Comparison(gap).climbed("LRU")[-1] == "adding-50"
+    short = [row for row in gap if (row["cell"], row["task"]) != ("LRU", "adding-100")]
+    assert not Comparison(short).missing  # a longer problem than the first that is not learnt
+    short = [row for row in gap if (row["cell"], row["task"]) != ("LRU", "adding-50")]
+    assert Comparison(short).missing == [("LRU", "adding-50")]
     failed = [
         {k: v for k, v in row.items() if k != "value"} | {"failed": "diverged"}
         if (row["cell"], row["task"]) == ("LRU", "adding-25")
@@ -217,9 +220,10 @@ def test_the_figure_has_a_panel_for_each_task_and_a_dot_for_each_seed():
 def test_the_guide_is_written_from_a_record_of_every_cell_and_task():
     rows = read(choosing.RECORD)[1]
     seeds = {(row["cell"], row["task"], row["seed"]) for row in rows if "seed" in row}
-    missing = set(Comparison(rows).missing)
-    wanted = {(c, t, s) for c in CELLS for t in TASKS for s in range(5) if (c, t) not in missing}
-    assert seeds == wanted and len(missing) < len(CELLS)
+    found = Comparison(rows)
+    pairs = {(cell, task) for cell in CELLS for task in (*found.climbed(cell), *OTHERS)}
+    wanted = {(*pair, seed) for pair in pairs - {*found.missing} for seed in range(5)}
+    assert seeds >= wanted and len(found.missing) < len(CELLS)
     assert choosing.RECORD.with_suffix(".png").stat().st_size > 10_000
     written = GUIDE.read_text()
     assert written == filled(written) and to_keep(Comparison(rows)) in written
@@ -309,10 +313,25 @@ def test_the_options_of_a_run_reach_the_jobs(monkeypatch, tmp_path):
         folder=tmp_path, scale=0.5, only=["LSTM,digits"], resume=True, workers=1, deadline=9.0
     )
     choosing.run(options)  # pyright: ignore[reportArgumentType]
-    (job,), folder, cores, deadline = seen
+    (job,), folder, cores, deadline = seen[:4]
     assert job == Job("LSTM", "digits", 0.5 * TASKS["digits"].seconds)
-    assert (Path(folder), len(cores), deadline) == (tmp_path, 1, 9.0)
+    assert (Path(folder), len(cores)) == (tmp_path, 1) and 8 < deadline <= 9
     assert json.loads((tmp_path / "about.json").read_text())["scale"] == 0.5
+
+
+def test_a_cell_meets_a_longer_problem_once_it_has_learnt_the_shorter(tmp_path):
+    met = []
+    for stage in choosing.stages(choosing.plan(only=("Elman", "GRU", "LRU")), tmp_path):
+        met.append({(job.cell, job.task) for job in stage if job.task in ADDING})
+        for row in made():
+            if (row["cell"], row["task"]) in met[-1]:
+                with Job(row["cell"], row["task"], 1.0).file(tmp_path).open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    reached = [("Elman", 25), ("GRU", 200), ("LRU", 400)]
+    for place, length in enumerate(LENGTHS):
+        shorter = LENGTHS[place - 1] if place else 0
+        cells = [cell for cell, reach in reached if reach >= shorter]
+        assert met[place] == {(cell, f"adding-{length}") for cell in cells}
 
 
 def test_the_subjects_are_memory_and_every_other_task():

@@ -62,7 +62,12 @@ class Comparison:
             }
             for task in TASKS
         }
-        self.missing = [(c, t) for c in self.cells for t in TASKS if (c, t) not in self.results]
+        self.missing = [
+            (cell, task)
+            for cell in self.cells
+            for task in (*self.climbed(cell), *OTHERS)
+            if (cell, task) not in self.results
+        ]
 
     def of(self, cell: str, task: str) -> Result | None:
         """The result of a cell on a task, if there is one."""
@@ -102,13 +107,13 @@ class Comparison:
     @cached_property
     def reach(self) -> dict[str, int]:
         """The longest length up to which a cell learns the adding problem; 0 if not the first."""
-        found = dict.fromkeys(self.cells, 0)
-        for cell in self.cells:
-            for task in ADDING:
-                if not self.learns(cell, task):
-                    break
-                found[cell] = TASKS[task].length
-        return found
+        learnt = {c: [t for t in self.climbed(c) if self.learns(c, t)] for c in self.cells}
+        return {c: max((TASKS[t].length for t in learnt[c]), default=0) for c in self.cells}
+
+    def climbed(self, cell: str) -> list[str]:
+        """The adding problems that a cell meets: up to the first that it does not learn."""
+        failed = (n for n, task in enumerate(ADDING, 1) if not self.learns(cell, task))
+        return [*ADDING][: next(failed, None)]
 
     def learns(self, cell: str, task: str) -> bool:
         """Whether the middle seed has learnt the adding problem."""
@@ -118,20 +123,26 @@ class Comparison:
     @cached_property
     def cost(self) -> dict[str, float]:
         """The time of an update next to Elman's: the geometric mean over tasks."""
-        return {cell: float(np.exp(np.mean(np.log(found)))) for cell, found in self.costs.items()}
+        return {cell: _geometric_mean(ratios) for cell, ratios in self.costs.items()}
 
     @cached_property
     def costs(self) -> dict[str, list[float]]:
-        """The time of an update next to Elman's, on each task that both have run."""
-        found = {
-            cell: [
-                mine.ms / first.ms
-                for task in TASKS
-                if (mine := self.of(cell, task)) and (first := self.of(FIRST, task))
-            ]
-            for cell in self.cells
-        }
+        """The time of an update next to Elman's, on each task that every cell has met."""
+        first = self.times.get(FIRST, [])
+        pairs = {cell: zip(mine, first, strict=False) for cell, mine in self.times.items()}
+        found = {cell: [a / b for a, b in each] for cell, each in pairs.items()}
         return {cell: ratios for cell, ratios in found.items() if ratios}
+
+    @cached_property
+    def ms(self) -> dict[str, float]:
+        """The time of an update in milliseconds: the geometric mean over the same tasks."""
+        return {cell: _geometric_mean(times) for cell, times in self.times.items() if times}
+
+    @cached_property
+    def times(self) -> dict[str, list[float]]:
+        """The time of an update in milliseconds, on each task that every cell has met."""
+        tasks = [t for t in TASKS if all((cell, t) in self.results for cell in self.cells)]
+        return {cell: [self.results[cell, t].ms for t in tasks] for cell in self.cells}
 
     def baseline(self, task: str) -> tuple[str, float] | None:
         """The best of what needs no network."""
@@ -143,14 +154,6 @@ class Comparison:
         """The value of an error, as it was measured."""
         return -error if TASKS[task].higher else error
 
-    @cached_property
-    def ms(self) -> dict[str, float]:
-        """The time of an update in milliseconds: the geometric mean over tasks."""
-        times = {
-            c: [r.ms for (cell, _), r in self.results.items() if cell == c] for c in self.cells
-        }
-        return {cell: float(np.exp(np.mean(np.log(found)))) for cell, found in times.items()}
-
     @property
     def gates(self) -> tuple[list[int], list[int]]:
         """The reach of every cell with gates, and of every other one."""
@@ -161,6 +164,10 @@ class Comparison:
 def wins(mine: tuple[float, ...], others: tuple[float, ...]) -> float:
     """The number of pairs in which the first error is lower; a half for equal ones."""
     return sum((a < b) + (a == b) / 2 for a in mine for b in others)
+
+
+def _geometric_mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
 
 
 def _result(rows: list[dict[str, Any]]) -> Result:

@@ -1,7 +1,5 @@
 """The figure of the comparison: a panel for each task, and one for the cost."""
 
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +9,6 @@ from .tasks import ADDING, LEARNT, OTHERS, TASKS
 
 TRIVIAL = 1 / 6  # the error of the mean in the adding problem
 MARKERS = "osD^v<>PX*p"
-
-
-def draw(found: Comparison, out: Path) -> None:
-    """Writes the figure, in 256 colours, which make the file a third as large."""
-    from PIL import Image
-
-    drawn = BytesIO()
-    figure(found).savefig(drawn, dpi=100)
-    few = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    few.save(out, optimize=True)
 
 
 def figure(found: Comparison) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .analysis import FIRST, Comparison
 from .tables import number
-from .tasks import ADDING, LENGTHS, OTHERS, TASKS
+from .tasks import LENGTHS, OTHERS, TASKS
 from .training import RATES
 
 Lines = list[str]
@@ -36,17 +36,10 @@ def _memory(found: Comparison) -> str:
     text = f"**Memory.** The adding problem is learnt {'; '.join(parts)}."
     if not any(found.reach.values()):
         text = f"**Memory.** No cell learns the adding problem, not even at {LENGTHS[0]} steps."
-    later = [c for c in found.cells if any(found.learns(c, t) for t in _beyond(found.reach[c]))]
-    if later:
-        text += f" {listed(later)} learn a longer one all the same."
     gated, others = found.gates
     if gated and others and max(gated + others):
         text += f" {_gates(gated, others)}"
     return text
-
-
-def _beyond(reach: int) -> list[str]:
-    return [task for task in ADDING if TASKS[task].length > reach]
 
 
 def _gates(gated: list[int], others: list[int]) -> str:
@@ -106,7 +99,7 @@ def _time(found: Comparison) -> str:
         return ""
     order = sorted(found.cost, key=lambda cell: found.cost[cell])
     text = f"**Time.** An update of `{FIRST}` takes {number(found.ms[FIRST])} ms, all its networks "
-    text += "together, as the geometric mean over the tasks. "
+    text += "together, as the geometric mean over the tasks that every cell met. "
     ends = [f"`{cell}` ({found.cost[cell]:.2f} times as long)" for cell in (order[0], order[-1])]
     if order[0] == FIRST:
         return f"{text}It is the cheapest; the dearest is {ends[1]}."

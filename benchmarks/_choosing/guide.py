@@ -64,7 +64,8 @@ def _method(found: Comparison, about: dict[str, Any]) -> Lines:
         "the rate has the best mean over seeds there. All numbers are of test sequences.",
         f"* **Learnt.** The adding problem counts as learnt where the error of the middle seed is "
         f"below {LEARNT:g}; always answering the mean has an error of 0.167. A cell learns *up to* "
-        "a length if it learns that one and all shorter ones.",
+        "a length if it learns that one and all shorter ones; after the first that it does not "
+        "learn it meets no longer ones (—).",
         "* **Level with the best.** The best cell has the best median. Each seed of another cell "
         "is compared with each of its seeds: a cell that wins at most "
         f"{PAIRS_OF_CHANCE * pairs:.0f} of the {pairs} pairs is behind, by the one-sided test of "

@@ -17,7 +17,8 @@ def of_results(found: Comparison) -> Lines:
         some = next(result for (name, _), result in found.results.items() if name == cell)
         reach = found.reach[cell]
         ratio = f"{found.cost[cell]:.2f}" if cell in found.cost else "—"
-        entries = [str(some.units), f"{found.ms[cell]:.0f} ({ratio})"]
+        time = f"{found.ms[cell]:.0f} ({ratio})" if cell in found.ms else "—"
+        entries = [str(some.units), time]
         entries.append(_bold(str(reach) if reach else "—", cell in found.levels["memory"]))
         for task in OTHERS:
             text = value(found, task, found.of(cell, task))
