@@ -25,6 +25,7 @@ from rnnjax.training import (
     fit,
     improved,
     plot_history,
+    predict,
     rounds_without_improvement,
     train_state,
     train_step,
@@ -191,6 +192,28 @@ def test_a_pair_of_arrays_is_data():
     expected = fit(STEP, new(jax.random.key(0)), [batch], steps=3).state
     for data in (batch, (batch.inputs, batch.targets), [(batch.inputs, batch.targets)]):
         same(fit(STEP, new(jax.random.key(0)), data, steps=3).state, expected)
+
+
+class Tensor:
+    """An array of another library."""
+
+    def __init__(self, array):
+        self.array, self.ndim = np.asarray(array), np.ndim(array)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def test_tensors_of_another_library_are_data():
+    batch = batches(0)
+    expected = fit(STEP, new(jax.random.key(0)), batch, steps=3, evaluate=batch)
+    pair = Tensor(batch.inputs), Tensor(batch.targets)
+    for data in (pair, [[*pair]], lambda step: pair):
+        run = fit(STEP, new(jax.random.key(0)), data, steps=3, evaluate=[pair])
+        same(run.state, expected.state)
+        assert run.history[-1]["eval_loss"] == expected.history[-1]["eval_loss"]
+    found = [next(predict(MODEL, run.state.params, x)) for x in (batch.inputs, pair[0], [pair])]
+    chex.assert_trees_all_equal(*found)
 
 
 def test_epochs_are_those_of_the_data():

@@ -108,7 +108,7 @@ def predict(model: Layer, params: PyTree, batches: Source) -> Iterator[PyTree]:
         (2, 5, 4)
     """
     check_layer("model", model)
-    for batch in [as_batch((batches, ()))] if hasattr(batches, "ndim") else once(batches):
+    for batch in once(as_batch((batches, ())) if hasattr(batches, "ndim") else batches):
         yield jax.device_get(_outputs(model, params, as_batch(batch)))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
+import jax
 import numpy as np
 
 from ..data import Batch
@@ -21,8 +22,8 @@ def from_position(batches: Source, position: int) -> Iterator[Any]:
     if is_one(batches):
         batches = [batches]
     if callable(batches):
-        return map(batches, count(position))
-    return islice(_endless(_iterable(batches)), position, None)
+        return map(as_arrays, map(batches, count(position)))
+    return map(as_arrays, islice(_endless(_iterable(batches)), position, None))
 
 
 def once(batches: Source) -> Iterable[Any]:
@@ -36,15 +37,15 @@ def once(batches: Source) -> Iterable[Any]:
         ['a', 'b']
     """
     if is_one(batches):
-        return [batches]
-    if hasattr(batches, "once"):
-        return batches.once()
-    if callable(batches):
+        batches = [batches]
+    elif hasattr(batches, "once"):
+        batches = batches.once()
+    elif callable(batches):
         raise ValueError(
             f"expected data with an end, got the function {batches!r}; pass a list of batches, or "
             "a data set of rnnjax.data, which knows its epoch"
         )
-    return _iterable(batches)
+    return map(as_arrays, _iterable(batches))
 
 
 def per_epoch(batches: Source) -> int:
@@ -79,6 +80,21 @@ def is_one(data: Any) -> bool:
     """
     pair = type(data) is tuple and len(data) == 2
     return isinstance(data, Batch) or (pair and all(hasattr(a, "ndim") for a in data))
+
+
+def as_arrays(batch: Any) -> Any:
+    """A batch whose tensors of another library, such as PyTorch, are NumPy arrays.
+
+    Examples:
+        >>> as_arrays((memoryview(b"ab"), np.ones(2), None))
+        (<memory at 0x...>, array([1., 1.]), None)
+    """
+
+    def leaf(a: Any) -> Any:
+        ours = isinstance(a, np.ndarray | np.generic | jax.Array)
+        return np.asarray(a) if hasattr(a, "__array__") and not ours else a
+
+    return jax.tree.map(leaf, batch)
 
 
 def _iterable(batches: Any) -> Iterable[Any]:
