@@ -4,6 +4,7 @@ import struct
 import sys
 
 import numpy as np
+import pretty_midi
 import pytest
 
 from rnnjax.data import read_midi, write_midi
@@ -93,7 +94,6 @@ def test_a_roll_is_written_and_read_back_unchanged(path, frame):
 
 
 def test_another_library_hears_the_same(path):
-    pretty_midi = pytest.importorskip("pretty_midi", reason="a second reader of MIDI files")
     roll = np.random.default_rng(1).random((30, 88)) < 0.1
     write_midi(path, roll, frame=0.5, tempo=60)  # so that a second is a beat
     heard = np.zeros_like(roll)
