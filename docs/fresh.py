@@ -89,7 +89,7 @@ def store(fresh: Path) -> None:
 
 
 def main() -> int:
-    """Prints the differences; returns 1 if there are some."""
+    """Prints the differences, and returns 1 if there are some; or stores what is named."""
     folder, *names = sys.argv[1:]
     runs = {path.name: path for path in Path(folder).rglob("*.ipynb") if path.is_file()}
     if names:

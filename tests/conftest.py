@@ -35,6 +35,13 @@ def x64():
         yield
 
 
+def pytest_sessionfinish(session):
+    """With RNNJAX_NO_SKIPS a skipped test is a failure: CI has a compiler, a browser and AVX2."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("RNNJAX_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter):
     """The CPU seconds that the laws of each row of the table cost."""
     rows = [

@@ -83,8 +83,27 @@ def test_a_schedule_gives_one_rate_or_one_for_each_member():
     np.testing.assert_allclose(rates, [[0.025, 0.025], [0.025, 0.0125]], rtol=1e-6)
 
 
-def test_a_schedule_needs_an_optimizer_that_keeps_its_rate():
-    step, key = train_step(OBJECTIVE, optax.adam(1e-2)), jax.random.key(0)
-    state = train_state(MODEL.init(key, 2), optax.adam(1e-2), key)
+@pytest.mark.parametrize(
+    "optimizer", [optax.adam(1e-2), optax.inject_hyperparams(optax.adam)(lambda count: 1e-2)]
+)
+def test_a_schedule_needs_an_optimizer_that_keeps_its_rate(optimizer):
+    step, key = train_step(OBJECTIVE, optimizer), jax.random.key(0)
+    state = train_state(MODEL.init(key, 2), optimizer, key)
     with pytest.raises(ValueError, match="expected an optimiser that keeps its learning rate"):
         fit(step, state, batches, steps=3, schedule=COSINE)
+
+
+def test_a_schedule_sets_every_rate_of_an_optimizer():
+    adam, key = optax.inject_hyperparams(optax.adam)(0.0), jax.random.key(0)
+    groups = optax.partition({"a": adam, "b": adam}, ("a", "b", "a"))
+    state = train_state(MODEL.init(key, 2), groups, key)
+    run = fit(train_step(OBJECTIVE, groups), state, batches, steps=3, schedule=COSINE)
+    alone = train_state(MODEL.init(key, 2), adam, key)
+    alone = fit(train_step(OBJECTIVE, adam), alone, batches, steps=3, schedule=COSINE)
+    chex.assert_trees_all_close(run.state.params, alone.state.params, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [None, "fast", [0.1, 0.2]])
+def test_a_schedule_gives_numbers(rate):
+    with pytest.raises(ValueError, match="expected schedule to give a rate.*got "):
+        fit(STEP, new(jax.random.key(0)), batches, steps=3, schedule=lambda share: rate)

@@ -86,8 +86,11 @@ def as_arrays(batch: Any) -> Any:
     """A batch whose tensors of another library, such as PyTorch, are NumPy arrays.
 
     Examples:
-        >>> as_arrays((memoryview(b"ab"), np.ones(2), None))
-        (<memory at 0x...>, array([1., 1.]), None)
+        >>> class Tensor:
+        ...     def __array__(self, dtype=None, copy=None):
+        ...         return np.ones(2)
+        >>> as_arrays(Batch(Tensor(), np.zeros(2)))[:2]
+        (array([1., 1.]), array([0., 0.]))
     """
 
     def leaf(a: Any) -> Any:

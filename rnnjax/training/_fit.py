@@ -162,9 +162,9 @@ def _finished(run: Fit, plan: Plan) -> bool:
         return False
     if plan.patience is not None and rounds_without_improvement(history) >= plan.patience:
         return True
-    if callable(plan.stop):
-        return bool(plan.stop(history))
-    return plan.stop is not None and history[-1]["seconds"] >= plan.stop
+    if plan.until is not None and plan.until(history):
+        return True
+    return history[-1]["seconds"] >= plan.limit
 
 
 def _steps(

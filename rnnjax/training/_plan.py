@@ -22,8 +22,9 @@ class Plan(NamedTuple):
     steps: int | None
     every: int
     patience: int | None
-    stop: Any
-    schedule: Any
+    limit: float  # seconds
+    until: Callable[[list[Record]], Any] | None
+    schedule: Callable[[float], Any] | None
 
     def round(self, done: int) -> int:
         """The number of steps of the next round."""
@@ -31,25 +32,28 @@ class Plan(NamedTuple):
 
     def deadline(self, seconds: float) -> float:
         """The time on the clock at which the budget is used up."""
-        if self.stop is None or callable(self.stop):
-            return np.inf
-        return time.monotonic() + self.stop - seconds
+        return time.monotonic() + self.limit - seconds
 
     def rated(self, state: TrainState, done: int, seconds: float) -> TrainState:
         """The state with the learning rate of the used share of the budget."""
         if self.schedule is None:
             return state
-        shares = [] if self.steps is None else [done / self.steps]
-        if self.stop is not None and not callable(self.stop):
-            shares.append(seconds / self.stop)
-        rate = self.schedule(min(max(shares), 1.0))
-        old = optax.tree.get(state.opt_state, "learning_rate")
-        if old is None:
+        rate = self.schedule(min(max(done / (self.steps or np.inf), seconds / self.limit), 1.0))
+        olds = [old for _, old in optax.tree.get_all_with_path(state.opt_state, "learning_rate")]
+        if not olds or not all(hasattr(old, "dtype") for old in olds):
             raise ValueError(
                 "expected an optimiser that keeps its learning rate in its state, such as "
-                "optax.inject_hyperparams(optax.adam)(0.0), got a state without one"
+                "optax.inject_hyperparams(optax.adam)(0.0), got one without, or with a schedule of "
+                "its own"
             )
-        new = np.broadcast_to(rate, np.shape(old)).astype(old.dtype)
+        try:
+            new = np.broadcast_to(np.asarray(rate, olds[0].dtype), np.shape(olds[0]))
+            if not np.isfinite(new).all():
+                raise ValueError(rate)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"expected schedule to give a rate, or one for each member, got {brief(rate)}"
+            ) from None
         return state._replace(opt_state=optax.tree.set(state.opt_state, learning_rate=new))
 
 
@@ -77,14 +81,14 @@ def make_plan(
         raise ValueError(f"expected evaluate for a patience of {patience!r}, got None")
     if patience is not None:
         patience = check_positive("patience", patience)
-    if stop is not None and not callable(stop):
-        stop = check_above("stop", stop)
+    until = stop if callable(stop) else None
+    limit = np.inf if stop is None or until else check_above("stop", stop)
     if schedule is not None:
         check_function("schedule", schedule, "optax.cosine_decay_schedule(0.1, 1)")
-        if steps is None and (stop is None or callable(stop)):
+        if steps is None and limit == np.inf:
             raise ValueError("expected steps, epochs or a stop in seconds for schedule, got none")
     every = check_positive("eval_every", 100 if every is None else every)
-    return Plan(steps, every, patience, stop, schedule)
+    return Plan(steps, every, patience, limit, until, schedule)
 
 
 def evaluation(step: Step, evaluate: Any, metrics: Any) -> Callable[[TrainState], Record]:
